@@ -1,0 +1,57 @@
+# Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format type freeze build clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+DEMO := .venv/.installed-demo
+DEV := .venv/.installed-dev
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  %-9s %s\n' $$name "$$what"; done
+
+install: $(DEV) ## create .venv with all that the other targets need
+
+demo: $(DEMO) ## run the example for real, on an embedded PostgreSQL or on PGFLOW_DSN; ARGS="URL…" for other pages
+	@$(BIN)/python examples/analyze_websites.py $(ARGS)
+
+test: $(DEV) ## run the suite, on an embedded PostgreSQL or on PGFLOW_TEST_DSN; ARGS are pytest's
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(DEV) ## check formatting and lint
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+format: $(DEV) ## format, and mend what lint can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+type: $(DEV) ## check types, those of the tests too
+	@$(BIN)/mypy
+
+freeze: $(DEV) ## copy changed functions into a revision: make freeze REV=0004_slug
+	@$(BIN)/python alembic/freeze.py $(REV)
+
+build: $(DEV) ## build the sdist, and the wheel from it
+	@$(BIN)/python -m build
+
+clean: ## stop the embedded PostgreSQL and remove all that the other targets made
+	@if [ -x $(BIN)/python ] && [ -d .pgflow ]; then \
+		$(BIN)/python -c 'from pgflow.embedded import stop_servers; stop_servers(".pgflow")' || true; fi
+	@rm -rf .venv .pgflow build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pgflow needs Python 3.11 or later; name one: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv
+
+$(DEMO): pyproject.toml | .venv/bin/python
+	@echo "installing into .venv…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[examples]'
+	@touch $@
+
+$(DEV): pyproject.toml | .venv/bin/python
+	@echo "installing into .venv…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(DEMO)

@@ -1,0 +1,41 @@
+-- Every message without an open task, every open task without a message, and every token that no read gave out.
+-- Locks nothing. Called by check_invariants.
+create or replace function pgflow._check_queues()
+returns table (invariant text, run_id uuid, step_slug text, task_index integer, detail text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_flow_slug text;
+begin
+  for v_flow_slug in select f.flow_slug from pgflow.flows as f loop
+    return query execute format(
+      $check$
+        select
+          case
+            when m.msg_id is null then 'an open task has a message'
+            when t.message_id is null then 'a message has an open task'
+            else 'a task''s token is not beyond its message''s read count'
+          end,
+          coalesce(t.run_id, (m.message ->> 'run_id')::uuid),
+          coalesce(t.step_slug, m.message ->> 'step_slug'),
+          coalesce(t.task_index, (m.message ->> 'task_index')::integer),
+          format('message %%s, task %%s', coalesce(m.msg_id, t.message_id), coalesce(t.status, 'missing'))
+        from (
+          select * from pgflow.step_tasks where flow_slug = %1$L and status in ('queued', 'started')
+        ) as t
+        full join pgmq.%2$I as m
+          on m.msg_id = t.message_id
+          and m.message @> jsonb_build_object(
+            'flow_slug', t.flow_slug, 'run_id', t.run_id, 'step_slug', t.step_slug, 'task_index', t.task_index
+          )
+        where m.msg_id is null or t.message_id is null or t.token > m.read_ct
+      $check$,
+      v_flow_slug,
+      'q_' || lower(v_flow_slug)
+    );
+  end loop;
+end
+$$;

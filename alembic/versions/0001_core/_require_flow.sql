@@ -1,0 +1,17 @@
+-- Refuse a flow that the database does not know.
+-- Called by the start functions, check_flow, and whatever goes to a flow's queue. Locks nothing.
+create or replace function pgflow._require_flow(p_flow_slug text) returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform from pgflow.flows as f where f.flow_slug = p_flow_slug;
+  if not found then
+    raise exception using
+      errcode = 'PF001',
+      message = format('there is no flow %L in the database', p_flow_slug),
+      hint = 'Register the flow, or start its worker, which does.';
+  end if;
+end
+$$;

@@ -1,0 +1,64 @@
+"""The command ``pgflow``: a group whose subcommands are imported when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+__all__ = ["dsn_option", "main"]
+
+#: Command, and what ``pgflow --help`` says of it: to know that, nothing needs importing.
+_COMMANDS = {
+    "migrate": "Install the schema, or take it to another revision.",
+    "worker": "Work on the tasks of flows.",
+}
+
+
+class _Commands(click.Group):
+    """Finds a subcommand in the module of its name, and says in one line what went wrong."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, without importing any."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"pgflow.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in ``--help``."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; an error of ours or of the database is a message, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except Exception as exc:
+            from pgflow.cli._failures import one_line
+
+            message = one_line(exc)
+            if message is None:
+                raise
+            raise click.ClickException(message) from exc
+
+
+def dsn_option(command: Any) -> Any:
+    """The option ``--dsn``, alike for every command."""
+    return click.option(
+        "--dsn",
+        envvar="PGFLOW_DSN",
+        metavar="DSN",
+        help="The database: a URI, key=value pairs, or an SQLAlchemy URL. Default: the environment's PGFLOW_DSN.",
+    )(command)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pgflow-sdk", prog_name="pgflow")
+def main() -> None:
+    """Durable workflows in the PostgreSQL you already run."""

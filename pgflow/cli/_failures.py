@@ -1,0 +1,29 @@
+"""What the command line says of an error."""
+
+from __future__ import annotations
+
+import psycopg
+
+from pgflow.errors import PgflowError
+
+__all__ = ["one_line"]
+
+
+def one_line(error: BaseException) -> str | None:
+    """The message of an error that its reader can act on, or None for a defect, which deserves a traceback.
+
+    SQLAlchemy and Alembic wrap what the database said, and SQLAlchemy appends the whole statement: only the words of
+    the database are kept.
+    """
+    from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
+
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    if isinstance(error, psycopg.Error):
+        words = error.diag.message_primary or str(error)
+        hint = error.diag.message_hint
+        return " ".join(f"{words} ({hint})".split()) if hint else " ".join(words.split())
+    if isinstance(error, (PgflowError, CommandError)):
+        return " ".join(str(error).split())
+    return None

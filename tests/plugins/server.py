@@ -1,0 +1,103 @@
+"""The PostgreSQL of a test run: started once, in the process that controls the run, and handed on by environment.
+
+``PGFLOW_TEST_DSN`` names another server, where databases may be created. ``PGFLOW_TEST_POSTGRES`` chooses what is
+started otherwise: ``18`` (the default) and ``16`` are embedded, ``debian`` is the newest under /usr/lib/postgresql.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from attrs import frozen
+from psycopg.conninfo import conninfo_to_dict
+
+from pgflow.embedded import EmbeddedServer
+
+_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    # What plpgsql can say against a body beyond its syntax is an error here.
+    "plpgsql.extra_errors": "all",
+}
+
+_running = pytest.StashKey[tuple[EmbeddedServer, tempfile.TemporaryDirectory[str]]]()
+
+# Databases of this run have names of their own: runs may share a server.
+os.environ.setdefault("PGFLOW_TEST_RUN", uuid4().hex[:8])
+
+
+@frozen
+class Server:
+    """Where the server is, in the words of pytest-postgresql."""
+
+    host: str
+    port: str
+    user: str
+    password: str | None
+    maintenance_dbname: str
+    options: str = ""
+    template_dbname: None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    given = os.environ.get("PGFLOW_TEST_DSN")
+    if given:
+        try:
+            psycopg.connect(given).close()
+        except psycopg.Error as error:
+            pytest.exit(f"PGFLOW_TEST_DSN names no server that answers: {error}", returncode=4)
+        return
+    # The run ends as with Ctrl-C: the server does not outlive it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = tempfile.TemporaryDirectory(prefix="pgflow-test-")
+    server = _server(Path(folder.name)).start()
+    config.stash[_running] = server, folder
+    os.environ["PGFLOW_TEST_DSN"] = server.dsn()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _running in config.stash:
+        server, folder = config.stash[_running]
+        server.stop()
+        folder.cleanup()
+        del os.environ["PGFLOW_TEST_DSN"]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    if "PGFLOW_TEST_DSN" not in os.environ:
+        return "server: none"
+    with psycopg.connect(os.environ["PGFLOW_TEST_DSN"]) as connection:
+        return f"server: PostgreSQL {connection.info.parameter_status('server_version')}"
+
+
+@pytest.fixture(scope="session")
+def server() -> Server:
+    """The server of this run."""
+    given = conninfo_to_dict(os.environ["PGFLOW_TEST_DSN"])
+    return Server(
+        host=str(given.get("host", "localhost")),
+        port=str(given.get("port", 5432)),
+        user=str(given.get("user", "postgres")),
+        password=None if given.get("password") is None else str(given["password"]),
+        maintenance_dbname=str(given.get("dbname", "postgres")),
+    )
+
+
+def _server(folder: Path) -> EmbeddedServer:
+    chosen = os.environ.get("PGFLOW_TEST_POSTGRES", "18")
+    if chosen != "debian":
+        return EmbeddedServer(folder, int(chosen), settings=_SETTINGS)
+    versions = sorted(int(path.parent.name) for path in Path("/usr/lib/postgresql").glob("*/bin"))
+    if not versions:
+        pytest.exit("PGFLOW_TEST_POSTGRES=debian, but there is no PostgreSQL under /usr/lib/postgresql", returncode=4)
+    programs = Path(f"/usr/lib/postgresql/{versions[-1]}/bin")
+    return EmbeddedServer(folder, versions[-1], settings=_SETTINGS, programs=programs)
