@@ -1,0 +1,47 @@
+"""Every module says what it exports, and exports what it says."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import pgflow
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(pgflow.__path__, "pgflow.")
+    if not module.name.endswith("__main__") and "._alembic" not in module.name
+)
+
+#: Too slow to import, or too rarely needed, to come with `import pgflow`.
+HEAVY = ("alembic", "sqlalchemy", "pgmq", "rich", "click", "django", "flask", "distributed", "httpx", "pytest")
+
+
+@pytest.mark.parametrize("name", ["pgflow", *MODULES])
+def test_what_a_module_exports_exists(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = list(module.__all__)
+    assert len(exported) == len(set(exported))
+    assert [one for one in exported if not hasattr(module, one)] == []
+
+
+def test_the_package_exports_all_that_it_imports_and_nothing_else() -> None:
+    submodules = {name.split(".")[1] for name in MODULES}
+    public = {name for name in vars(pgflow) if not name.startswith("_")} - submodules - {"annotations"}
+    assert public == set(vars(pgflow)["__all__"]) - submodules - {"__version__"}
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    program = "import pgflow, sys; print(*sorted(name for name in sys.modules if '.' not in name))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert sorted(set(done.stdout.split()).intersection(HEAVY)) == []
+
+
+def test_the_help_of_the_command_imports_only_click() -> None:
+    program = "import sys; from pgflow.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert sorted(set(done.stdout.split()).intersection(HEAVY)) == ["click"]
