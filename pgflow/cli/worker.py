@@ -1,0 +1,73 @@
+"""``pgflow worker``: a worker as a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from pgflow.cli import dsn_option
+
+__all__ = ["worker"]
+
+
+@click.command()
+@click.argument("targets", metavar="MODULE[:FLOW]...", nargs=-1, required=True)
+@dsn_option
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), default=10, show_default=True, help="Handlers that run at a time."
+)
+@click.option(
+    "--lease",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds after which others take over what a dead worker held.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds for running handlers to finish after SIGTERM or SIGINT.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+    default="info",
+    show_default=True,
+    help="What to log, on standard error.",
+)
+def worker(
+    targets: tuple[str, ...], dsn: str | None, concurrency: int, lease: float, grace: float, log_level: str
+) -> None:
+    """Work on the tasks of flows until SIGTERM or SIGINT.
+
+    MODULE is a module's name, the current directory included, or the path of a .py file; without FLOW, a variable or
+    slug, every flow in it is served. Flows that the database does not know are defined.
+
+    The exit status is 0 if everything begun was finished, 3 if some of it was handed back to others, and 130 or 143
+    after a second signal, which is obeyed at once.
+    """
+    from pgflow.worker import Worker
+    from pgflow.worker.loading import load_flows
+
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # One announces itself when it is imported, the other each attempt to connect; the worker tells of outages itself.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    outcome = Worker(load_flows(targets), dsn, concurrency=concurrency, lease=lease).run(grace=grace)
+    if outcome.killed_by is not None:
+        _exit_now(outcome.exit_status)
+    sys.exit(outcome.exit_status)
+
+
+def _exit_now(status: int) -> NoReturn:
+    """End the process without waiting for what handlers may have left running, such as threads of their own."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,81 @@
+"""Tests of flows without a worker: one run, driven to its end in the calling thread, on one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pgflow.borrowed import BorrowedConnector
+from pgflow.client import FlowClient, FlowRun
+from pgflow.models import Completion
+from pgflow.worker.context import Context
+from pgflow.worker.failures import failure_of
+from pgflow.worker.run_inputs import RunInputs
+from pgflow.worker.steps import known_steps
+
+if TYPE_CHECKING:
+    from pgflow.dsl import Flow
+
+__all__ = ["run_flow"]
+
+#: Seconds: nobody else is to take a task over, not even during a session with a debugger.
+_LEASE = 86_400.0
+
+
+def run_flow(flow: Flow[Any], input: Any = None, *, connection: Any = None) -> FlowRun:
+    """Start a run of ``flow`` with ``input``, call its handlers here and now, and return the run, completed or failed.
+
+    There is no thread and no sleeping: a retry follows at once, whatever its delay, and timeouts are not enforced.
+    The flow is defined if the database does not know it. An exception of a handler fails its attempt as it would in a
+    worker; what is no `Exception`, like KeyboardInterrupt or pytest's own outcomes, passes through.
+
+    :param connection: where everything happens, inside its transaction if it has one: a psycopg connection, a
+        SQLAlchemy ``Connection`` or ``Session``, or Django's. So a test that rolls back, or Django's ``TestCase``,
+        leaves nothing behind. None opens one to the environment's ``PGFLOW_DSN`` and commits.
+    :raises NotJsonError: if ``input`` does not fit the flow or cannot be stored.
+    :raises FlowShapeError: if the database holds the flow in another shape.
+    """
+    with _connector(connection) as connector:
+        connector.ensure_flow(flow.definition())
+        run = FlowClient(connector=connector).start(flow, input)
+        _drive(flow, run.run_id, connector)
+        return run.refresh()
+
+
+@contextmanager
+def _connector(connection: Any) -> Iterator[BorrowedConnector]:
+    if connection is not None:
+        yield BorrowedConnector(connection)
+        return
+    import psycopg
+
+    from pgflow.dsn import resolve
+
+    with psycopg.connect(resolve(), autocommit=True) as own:
+        yield BorrowedConnector(own)
+
+
+def _drive(flow: Flow[Any], run_id: UUID, connector: BorrowedConnector) -> None:
+    """Run tasks until none is left; a failed task may have ended the run for the others."""
+    steps = known_steps(flow)
+    inputs = RunInputs(connector.get_run_with_states, {flow.slug: flow})
+    while records := connector.claim_run_tasks(run_id, lease=_LEASE):
+        for record in records:
+            step = steps[record.flow_slug, record.step_slug]
+            context = Context(record, timeout=step.timeout, load_run_input=partial(inputs.of, record))
+            try:
+                output = step.call(record.input, context)
+            except Exception as error:
+                connector.fail_tasks([failure_of(record.key, error)])
+                if _is_over(run_id, connector):
+                    return
+            else:
+                connector.complete_tasks([Completion(record.key, output)])
+
+
+def _is_over(run_id: UUID, connector: BorrowedConnector) -> bool:
+    snapshot = connector.get_run_with_states(run_id)
+    return snapshot is None or snapshot.run.status.is_terminal

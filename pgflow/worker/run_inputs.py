@@ -1,0 +1,55 @@
+"""The inputs of runs, loaded when a handler asks."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from attrs import define, field
+
+from pgflow.dsl import Flow
+from pgflow.errors import UnknownRunError
+from pgflow.models import Json, RunSnapshot, TaskRecord
+
+__all__ = ["RunInputs"]
+
+_KEPT = 32
+
+
+@define(eq=False)
+class RunInputs:
+    """Gives every task the input of its run, structured by its flow and the task's own to change.
+
+    What has to be loaded is kept for the last few runs: the tasks of a fan-out ask for the same one.
+    """
+
+    _get_run: Callable[[UUID], RunSnapshot | None]
+    _flows: Mapping[str, Flow[Any]]
+    _kept: OrderedDict[UUID, Json] = field(factory=OrderedDict, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+
+    def of(self, record: TaskRecord) -> Any:
+        """Return the input of a task's run.
+
+        :raises UnknownRunError: if the run is gone.
+        """
+        plain = record.input["run"] if "run" in record.input else self._loaded(record.run_id)
+        return self._flows[record.flow_slug].compiled().load_input(copy.deepcopy(plain))
+
+    def _loaded(self, run_id: UUID) -> Json:
+        with self._lock:
+            if run_id in self._kept:
+                self._kept.move_to_end(run_id)
+                return self._kept[run_id]
+        snapshot = self._get_run(run_id)
+        if snapshot is None:
+            raise UnknownRunError(f"run {run_id} is gone, so its input cannot be loaded")
+        with self._lock:
+            self._kept[run_id] = snapshot.run.input
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return snapshot.run.input

@@ -1,0 +1,129 @@
+"""Runs handlers on an executor and settles how their attempts ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, Executor, Future
+from functools import partial
+from typing import Any
+
+from attrs import define, field
+
+from pgflow.models import Completion, Failure, Json, TaskRecord
+from pgflow.worker.context import Context
+from pgflow.worker.control import FailPermanently, RetryAfter
+from pgflow.worker.failures import failure_of
+from pgflow.worker.inflight import Attempt, InFlight, KnownStep
+from pgflow.worker.reporter import Reporter
+from pgflow.worker.steps import unknown_step
+from pgflow.worker.threads import HandlerThreads
+
+__all__ = ["Runner"]
+
+logger = logging.getLogger("pgflow.worker")
+
+
+@define(eq=False)
+class Runner:
+    """Starts claimed tasks and hands every end to the reporter, the first end of each attempt only."""
+
+    _steps: Mapping[tuple[str, str], KnownStep]
+    _executor: Executor
+    _inflight: InFlight
+    _reporter: Reporter
+    #: Returns the input of a task's run, as handlers see it.
+    _run_input: Callable[[TaskRecord], Any]
+    _stuck: int = field(default=0, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+
+    @property
+    def stuck(self) -> int:
+        """How many handlers go on although their attempts have timed out."""
+        return self._stuck
+
+    def begin(self, record: TaskRecord, claimed_at: float) -> Attempt:
+        """Start one task whose lease began at ``claimed_at`` of the monotonic clock.
+
+        :raises RuntimeError: where the executor takes no more calls; nothing has begun then.
+        """
+        step = self._steps.get((record.flow_slug, record.step_slug)) or unknown_step(record)
+        context = Context(
+            record,
+            timeout=step.timeout - (time.monotonic() - claimed_at),
+            load_run_input=partial(self._run_input, record),
+        )
+        attempt = Attempt(record, step, context, claimed_at + step.timeout)
+        self._inflight.begin(attempt)
+        try:
+            attempt.future = self._executor.submit(step.call, record.input, context if step.wants_ctx else None)
+        except BaseException:
+            self._inflight.forget(attempt)
+            raise
+        attempt.future.add_done_callback(partial(self._ended, attempt))
+        return attempt
+
+    def expire(self, attempt: Attempt) -> None:
+        """Fail an attempt whose time is up. Its handler is told, but a thread cannot be made to stop."""
+        seconds = attempt.step.timeout
+        if not self._inflight.settle(attempt, Failure(attempt.record.key, f"timed out after {seconds} s")):
+            return
+        future = attempt.future
+        if future is not None and not future.cancel():
+            self._count_as_stuck(attempt, future)
+        logger.warning(
+            "%s timed out after %d s (%s); handlers that go on after their time: %d",
+            attempt.name,
+            seconds,
+            attempt.count,
+            self._stuck,
+        )
+        attempt.context._cancel()
+        self._reporter.put(attempt)
+
+    def _count_as_stuck(self, attempt: Attempt, future: Future[Json]) -> None:
+        with self._lock:
+            if not future.done():  # else its end has been noted already, or will find nothing to take back
+                attempt.stuck = True
+                self._stuck += 1
+                self._inflight.block(self._places_of_a_stuck_call)
+
+    @property
+    def _places_of_a_stuck_call(self) -> int:
+        # Our own threads make room for the next call; an executor of fixed size has one place less until it ends.
+        return 0 if isinstance(self._executor, HandlerThreads) else 1
+
+    def _ended(self, attempt: Attempt, future: Future[Json]) -> None:
+        error = CancelledError() if future.cancelled() else future.exception()
+        key = attempt.record.key
+        report = Completion(key, future.result()) if error is None else failure_of(key, error)
+        if self._inflight.settle(attempt, report):
+            if error is not None and isinstance(report, Failure):
+                _log_failure(attempt, report, error)
+            self._reporter.put(attempt)
+            return
+        if not future.cancelled():
+            logger.info("%s: the handler has ended after its attempt, the result is discarded", attempt.name)
+        with self._lock:
+            if attempt.stuck:
+                attempt.stuck = False
+                self._stuck -= 1
+                self._inflight.block(-self._places_of_a_stuck_call)
+
+
+def _log_failure(attempt: Attempt, report: Failure, error: BaseException) -> None:
+    limit = attempt.step.max_attempts
+    final = report.permanent or (limit is not None and attempt.record.attempts_count >= limit)
+    # What a handler has raised to decide about its retry is no surprise that needs a traceback.
+    planned = isinstance(error, (FailPermanently, RetryAfter)) and error.__cause__ is None
+    logger.log(
+        logging.ERROR if final else logging.WARNING,
+        "%s failed (%s%s): %s",
+        attempt.name,
+        attempt.count,
+        ", the last one" if final else "",
+        report.error_message,
+        exc_info=None if planned else error,
+    )

@@ -1,0 +1,65 @@
+"""What a worker knows of the steps of its flows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from pgflow.dsl import AnyStep, Flow
+from pgflow.errors import DefinitionError, UnknownStepError
+from pgflow.models import Json, TaskRecord
+from pgflow.worker.inflight import KnownStep
+
+__all__ = ["by_slug", "known_steps", "unknown_step"]
+
+
+def by_slug(flows: Flow[Any] | Sequence[Flow[Any]]) -> dict[str, Flow[Any]]:
+    """Return one flow or several by their slugs.
+
+    :raises DefinitionError: if there is none, or two of them share a slug.
+    """
+    listed = [flows] if isinstance(flows, Flow) else list(flows)
+    if not listed:
+        raise DefinitionError("a worker needs at least one flow")
+    found: dict[str, Flow[Any]] = {}
+    for flow in listed:
+        if found.setdefault(flow.slug, flow) is not flow:
+            raise DefinitionError(f"two different flows of this worker have the slug {flow.slug!r}")
+    return found
+
+
+def known_steps(flow: Flow[Any]) -> dict[tuple[str, str], KnownStep]:
+    """Return the steps of a flow by flow and step slug.
+
+    :raises DefinitionError: if the flow cannot work.
+    """
+    compiled = flow.compiled().steps
+    awaited = {dep for step in compiled.values() for dep in step.deps}
+    return {
+        (flow.slug, slug): KnownStep(
+            call=partial(_call, flow.steps[slug]),
+            wants_ctx=step.wants_ctx,
+            timeout=step.timeout,
+            max_attempts=step.max_attempts,
+            feeds_others=slug in awaited,
+        )
+        for slug, step in compiled.items()
+    }
+
+
+def unknown_step(record: TaskRecord) -> KnownStep:
+    """Return a stand-in for a step that the database has and this worker's code has not: its attempts fail."""
+    refuse = partial(_refuse, record.flow_slug, record.step_slug)
+    return KnownStep(call=refuse, wants_ctx=False, timeout=60, max_attempts=None, feeds_others=False)
+
+
+def _call(step: AnyStep, task_input: Mapping[str, Json], ctx: object) -> Json:
+    """Run a handler; a step pickles by name, so this can be sent to another process."""
+    return step.flow.compiled().steps[step.slug].call(task_input, ctx)
+
+
+def _refuse(flow_slug: str, step_slug: str, task_input: Mapping[str, Json], ctx: object) -> Json:
+    raise UnknownStepError(
+        f"this worker's flow {flow_slug!r} has no step {step_slug!r}: it runs other code than the flow was defined by"
+    )

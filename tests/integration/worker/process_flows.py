@@ -1,0 +1,34 @@
+"""Flows for worker processes; their handlers show what they do by files in the folder that the run is about."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from pgflow.dsl import Flow
+from pgflow.worker import Context
+
+quick = Flow("quick", base_delay=0)
+patient = Flow("patient", base_delay=0, timeout=60)
+deadly = Flow("deadly", max_attempts=2, base_delay=0)
+
+
+@quick.step
+def double(run: int) -> int:
+    return 2 * run
+
+
+@patient.step
+def wait(run: str, ctx: Context) -> int:
+    """Wait for the file ``go``; the result is the number of the attempt."""
+    folder = Path(run)
+    (folder / f"attempt-{ctx.attempt}").touch()
+    while not (folder / "go").exists():
+        threading.Event().wait(0.01)
+    return ctx.attempt
+
+
+@deadly.step
+def die(run: str) -> None:
+    os._exit(1)
