@@ -19,21 +19,17 @@ begin
     perform pgflow._broadcast(
       v_run.run_id,
       'run:' || v_run.status,
-      case v_run.status
+      jsonb_build_object('run_id', v_run.run_id) || case v_run.status
         when 'started' then jsonb_build_object(
-          'run_id', v_run.run_id,
           'flow_slug', v_run.flow_slug,
-          'input', v_run.input,
           'remaining_steps', v_run.remaining_steps,
           'started_at', v_run.started_at
         )
-        when 'completed' then jsonb_build_object(
-          'run_id', v_run.run_id, 'output', v_run.output, 'completed_at', v_run.completed_at
-        )
-        else jsonb_build_object(
-          'run_id', v_run.run_id, 'error_message', v_run.error_message, 'failed_at', v_run.failed_at
-        )
+        when 'completed' then jsonb_build_object('completed_at', v_run.completed_at)
+        else jsonb_build_object('error_message', v_run.error_message, 'failed_at', v_run.failed_at)
       end,
+      case v_run.status when 'started' then 'input' when 'completed' then 'output' end,
+      case v_run.status when 'started' then v_run.input when 'completed' then v_run.output end,
       v_run.watched,
       v_is_foreign
     );

@@ -1,4 +1,4 @@
--- Claim visible messages of one flow's queue and start their tasks.
+-- Claim messages of one flow's queue that were visible at a moment, and start their tasks.
 -- The index on vt leads to what is due, and the inner array pins the rows before the update: joined to the queue
 -- instead, a plan made while the queue was empty reads all of it for every message.
 -- Locks: messages, then tasks, all with skip locked. Called by claim_tasks.
@@ -6,7 +6,8 @@ create or replace function pgflow._claim(
   p_flow_slug text,
   p_qty integer,
   p_lease double precision,
-  p_worker_id uuid
+  p_worker_id uuid,
+  p_now timestamptz
 ) returns setof pgflow.step_task_record
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -31,7 +32,7 @@ begin
       select array_agg(msg_id), array_agg(read_ct), array_agg(message) from claimed
     $claim$,
     'q_' || lower(p_flow_slug)
-  ) into v_messages, v_tokens, v_keys using p_qty, p_lease, clock_timestamp();
+  ) into v_messages, v_tokens, v_keys using p_qty, p_lease, p_now;
   if v_messages is not null then
     return query select t.* from pgflow._start_tasks(p_flow_slug, v_messages, v_tokens, v_keys, p_worker_id) as t;
   end if;

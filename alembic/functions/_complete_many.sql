@@ -52,7 +52,7 @@ begin
       r.*,
       r.step_type = 'single'
         and jsonb_typeof(r.output) <> 'array'
-        and pgflow._feeds_fanout(p_flow_slug, p_step_slugs[r.n]) as is_misshapen
+        and pgflow._feeds_fanout(p_flow_slug, p_run_ids[r.n], p_step_slugs[r.n]) as is_misshapen
     from report as r
   ),
   taken as (

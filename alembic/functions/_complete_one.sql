@@ -30,7 +30,7 @@ begin
 
   if v_step_type = 'single'
     and jsonb_typeof(v_output) <> 'array'
-    and pgflow._feeds_fanout(v_flow_slug, p_step_slug)
+    and pgflow._feeds_fanout(v_flow_slug, p_run_id, p_step_slug)
   then
     return pgflow._fail_one(
       p_run_id, p_step_slug, p_task_index,

@@ -24,6 +24,10 @@ as $$
 #variable_conflict use_column
 begin
   perform pgflow._require_read_committed();
+  perform pgflow._require_parallel(
+    cardinality(p_run_ids), cardinality(p_step_slugs), cardinality(p_task_indexes), cardinality(p_error_messages),
+    cardinality(p_tokens), cardinality(p_permanent), cardinality(p_retry_delays), cardinality(p_tracebacks)
+  );
   perform from pgflow.runs as r
   where r.run_id = any(p_run_ids) and r.status = 'started'
   order by r.run_id

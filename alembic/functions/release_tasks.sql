@@ -23,6 +23,9 @@ declare
   v_released bigint[] := '{}'::bigint[];
 begin
   perform pgflow._require_read_committed();
+  perform pgflow._require_parallel(
+    cardinality(p_run_ids), cardinality(p_step_slugs), cardinality(p_task_indexes), cardinality(p_tokens)
+  );
   perform from pgflow.runs as r
   where r.run_id = any(p_run_ids) and r.status = 'started'
   order by r.run_id

@@ -44,6 +44,7 @@ FUNCTIONS = (
     "_queue_step",
     "_queue_steps",
     "_require_flow",
+    "_require_parallel",
     "_require_read_committed",
     "_settle_claimed",
     "_start_step",

@@ -2,8 +2,8 @@
 -- its share before any gets more, so a crowd in one queue does not starve another; callers rotate the order for the
 -- rest.
 -- A worker that is named here and claims something is awake: its sleep marks go.
--- Locks: messages, then tasks, all with skip locked: it never waits, so it can be part of no deadlock.
--- Called by workers and poll_for_tasks.
+-- Locks: messages, then tasks, then the worker's marks, all with skip locked: it never waits, so it can be part of no
+-- deadlock. Called by workers and poll_for_tasks.
 create or replace function pgflow.claim_tasks(
   p_flow_slugs text[],
   p_qty integer,
@@ -21,6 +21,8 @@ set enable_bitmapscan = off
 set jit = off
 as $$
 declare
+  -- One moment for the whole call: what it claims is not due again within it, however short the lease.
+  v_now timestamptz := clock_timestamp();
   v_left integer := p_qty;
   v_flows text[] := p_flow_slugs;
   v_hungry text[];
@@ -34,7 +36,7 @@ begin
     for i in 1..cardinality(v_flows) loop
       v_share := ceil(v_left::numeric / (cardinality(v_flows) - i + 1));
       exit when v_share = 0;
-      return query select t.* from pgflow._claim(v_flows[i], v_share, p_lease, p_worker_id) as t;
+      return query select t.* from pgflow._claim(v_flows[i], v_share, p_lease, p_worker_id, v_now) as t;
       get diagnostics v_claimed = row_count;
       v_left := v_left - v_claimed;
       v_awake := v_awake or v_claimed > 0;
@@ -47,7 +49,11 @@ begin
 
   if v_awake and p_worker_id is not null then
     update pgflow.sleeping_workers as w set sleeping_until = '-infinity'
-    where w.queue_name = any(p_flow_slugs) and w.worker_id = p_worker_id and w.sleeping_until > '-infinity';
+    where w.ctid = any(array(
+      select m.ctid from pgflow.sleeping_workers as m
+      where m.queue_name = any(p_flow_slugs) and m.worker_id = p_worker_id and m.sleeping_until > '-infinity'
+      for update skip locked
+    ));
   end if;
 end
 $$;

@@ -24,6 +24,10 @@ declare
   v_taken bigint[] := '{}'::bigint[];
 begin
   perform pgflow._require_read_committed();
+  perform pgflow._require_parallel(
+    cardinality(p_run_ids), cardinality(p_step_slugs), cardinality(p_task_indexes), cardinality(p_outputs),
+    cardinality(p_tokens)
+  );
   if cardinality(p_run_ids) = 1 then
     if not pgflow._complete_one(p_run_ids[1], p_step_slugs[1], p_task_indexes[1], p_outputs[1], p_tokens[1]) then
       return query select p_run_ids[1], p_step_slugs[1], p_task_indexes[1], p_tokens[1];

@@ -24,6 +24,9 @@ declare
   v_queue record;
   v_held bigint[] := '{}'::bigint[];
 begin
+  perform pgflow._require_parallel(
+    cardinality(p_run_ids), cardinality(p_step_slugs), cardinality(p_task_indexes), cardinality(p_tokens)
+  );
   for v_queue in
     select
       t.flow_slug,

@@ -11,7 +11,7 @@ as $$
     set_byte(
       overlay(
         uuid_send(gen_random_uuid())
-        placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6
+        placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6
       ),
       6,
       112 | (get_byte(uuid_send(gen_random_uuid()), 0) & 15)

@@ -25,9 +25,11 @@ begin
       v_step.step_slug || ':' || v_step.status,
       jsonb_build_object('run_id', v_step.run_id, 'step_slug', v_step.step_slug) || case v_step.status
         when 'started' then jsonb_build_object('started_at', v_step.started_at)
-        when 'completed' then jsonb_build_object('output', v_step.output, 'completed_at', v_step.completed_at)
+        when 'completed' then jsonb_build_object('completed_at', v_step.completed_at)
         else jsonb_build_object('error_message', v_step.error_message, 'failed_at', v_step.failed_at)
       end,
+      case v_step.status when 'completed' then 'output' end,
+      v_step.output,
       v_step.watched,
       v_is_foreign
     );

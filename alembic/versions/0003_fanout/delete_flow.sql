@@ -1,6 +1,7 @@
 -- Delete a flow with its runs and its queue. A run that is being worked is gone: reports about it change nothing.
--- Locks: create_flow's advisory lock; the flow's runs in run_id order; then the queue's table, exclusively, which
--- waits for starts in flight, so that their runs are seen and deleted too. Called by a client's register.
+-- Locks: create_flow's advisory lock; the flow's runs in run_id order; sleep marks, before the queue, as a worker that
+-- goes to sleep; then the queue's table, exclusively, which waits for starts in flight, so that their runs are seen and
+-- deleted too. Called by a client's register.
 create or replace function pgflow.delete_flow(p_flow_slug text) returns void
 language plpgsql
 security definer
@@ -14,6 +15,7 @@ begin
   end if;
 
   perform from pgflow.runs as r where r.flow_slug = p_flow_slug order by r.run_id for update;
+  delete from pgflow.sleeping_workers as w where w.queue_name = p_flow_slug;
   perform pgmq.drop_queue(p_flow_slug);
 
   delete from pgflow.task_items as i using pgflow.runs as r where r.flow_slug = p_flow_slug and i.run_id = r.run_id;
@@ -23,6 +25,5 @@ begin
   delete from pgflow.deps as d where d.flow_slug = p_flow_slug;
   delete from pgflow.steps as s where s.flow_slug = p_flow_slug;
   delete from pgflow.flows as f where f.flow_slug = p_flow_slug;
-  delete from pgflow.sleeping_workers as w where w.queue_name = p_flow_slug;
 end
 $$;
