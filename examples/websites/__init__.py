@@ -1,0 +1,1 @@
+"""What ``analyze_websites.py`` is made of; `websites.flow` is the place to begin."""

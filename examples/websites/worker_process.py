@@ -1,0 +1,57 @@
+"""A worker in a process of its own, as it would run in production: ``python -m pgflow worker MODULE:FLOW``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["worker_process"]
+
+_GRACE_SECONDS = 3.0
+"""For handlers to finish what they are at; what they do not finish is handed back."""
+
+_STOP_SECONDS = 8.0
+_EXAMPLES = Path(__file__).resolve().parent.parent
+
+
+@contextmanager
+def worker_process(target: str, dsn: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker for the time of a ``with`` block; afterwards it is gone, whatever it was doing.
+
+    :param target: ``MODULE:FLOW``, with what is in ``examples`` importable.
+    :param dsn: the database; it goes by the environment, where other users of the machine cannot read it.
+    :param log: the file that takes what the worker says; overwritten.
+    """
+    environment = dict(os.environ, PGFLOW_DSN=dsn, PYTHONPATH=_and(str(_EXAMPLES), "PYTHONPATH", os.pathsep))
+    for name in ("NO_PROXY", "no_proxy"):
+        # Where a proxy leads to the web, the site on loopback is not behind it.
+        environment[name] = _and("127.0.0.1", name, ",")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pgflow", "worker", target, "--grace", str(_GRACE_SECONDS)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            # Ctrl-C reaches every process of the terminal's group: this one is told by us, and once.
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.kill()
+            process.wait()
+
+
+def _and(value: str, name: str, separator: str) -> str:
+    """A value before what the environment variable holds already."""
+    return separator.join(filter(None, (value, os.environ.get(name))))
