@@ -23,7 +23,7 @@ __all__ = [
     "TaskRecord",
 ]
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What jsonb can hold."""
 
 

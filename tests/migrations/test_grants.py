@@ -25,8 +25,8 @@ CLIENT = {
 }  # fmt: skip
 WORKER = {
     "check_flow", "poll_for_tasks", "claim_tasks", "claim_run_tasks", "start_tasks", "complete_task", "complete_tasks",
-    "fail_task", "fail_tasks", "extend_leases", "release_tasks", "sleep_on_queues", "register_worker", "heartbeat_worker",
-    "stop_worker", "get_run_with_states",
+    "fail_task", "fail_tasks", "extend_leases", "release_tasks", "sleep_on_queues", "register_worker",
+    "heartbeat_worker", "stop_worker", "get_run_with_states",
 }  # fmt: skip
 MIGRATOR = CLIENT | WORKER | {
     "create_flow", "add_step", "ensure_flow", "delete_flow", "is_valid_slug", "start_ready_steps",

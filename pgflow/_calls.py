@@ -1,0 +1,221 @@
+"""The functions of the engine as methods: values in, rows out, and errors that say what went wrong.
+
+What carries the statements is for the subclass to say: connections of a pool in `PsycopgConnector`, one connection of
+somebody else's in `BorrowedConnector`.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from pgflow import _engine
+from pgflow._rows import clean_text, dump_json, run_row, snapshot, task_key, task_record
+from pgflow.errors import NotJsonError, PgflowError, SchemaMissingError, SchemaTooOldError, from_database
+from pgflow.models import Completion, Failure, Json, RunRow, RunSnapshot, TaskKey, TaskRecord
+
+__all__ = ["EngineCalls", "Rows", "raise_translated", "translated"]
+
+Rows = list[tuple[Any, ...]]
+"""What a statement returns."""
+
+_BATCH = 1000
+
+
+class EngineCalls(ABC):
+    """Every function that the client and the worker call, over a connection that the subclass provides."""
+
+    @abstractmethod
+    def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
+        """Run one statement, on ``connection`` if one was borrowed for it, and return its rows."""
+
+    def _fetch_all(self, statement: str, batches: Sequence[Mapping[str, Any]], connection: Any = None) -> Rows:
+        """Run one statement for each batch, in one transaction, and return all rows."""
+        return [row for parameters in batches for row in self._fetch(statement, parameters, connection)]
+
+    def _call(self, statement: str, connection: Any = None, /, **parameters: Any) -> Rows:
+        try:
+            return self._fetch(statement, parameters, connection)
+        except Exception as exc:
+            raise_translated(exc)
+            raise
+
+    # Definition
+
+    def ensure_flow(self, definition: Mapping[str, Json]) -> None:
+        """Define a flow that is missing and update changed options; `FlowShapeError` where the shape differs."""
+        self._call(_engine.ENSURE_FLOW, definition=dump_json(definition))
+
+    def delete_flow(self, flow_slug: str) -> None:
+        """Delete a flow with all its runs and its queue; nothing happens if there is none."""
+        self._call(_engine.DELETE_FLOW, flow_slug=flow_slug)
+
+    # Starting
+
+    def start_flow(
+        self,
+        flow_slug: str,
+        input: Json,
+        *,
+        run_id: UUID | None = None,
+        idempotency_key: str | None = None,
+        watched: bool = False,
+        connection: Any = None,
+    ) -> RunRow:
+        """Start a run, on a borrowed connection if one is given, else in a transaction of its own."""
+        ((row,),) = self._call(
+            _engine.START_FLOW,
+            connection,
+            flow_slug=flow_slug,
+            input=dump_json(input),
+            run_id=None if run_id is None else str(run_id),
+            idempotency_key=idempotency_key,
+            watched=watched,
+        )
+        return run_row(json.loads(row))
+
+    def start_flows(self, flow_slug: str, inputs: Sequence[Json], *, connection: Any = None) -> list[RunRow]:
+        """Start a run for each input, a thousand in a statement, all or none; the result is in their order."""
+        texts = [dump_json(each) for each in inputs]
+        batches = [
+            {"flow_slug": flow_slug, "inputs": texts[start : start + _BATCH], "watched": False}
+            for start in range(0, len(texts), _BATCH)
+        ]
+        try:
+            rows = self._fetch_all(_engine.START_FLOWS, batches, connection)
+        except Exception as exc:
+            raise_translated(exc)
+            raise
+        return [
+            run_row({**json.loads(row), "flow_slug": flow_slug, "input": json.loads(text)})
+            for (row,), text in zip(rows, texts, strict=True)
+        ]
+
+    # Following
+
+    def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
+        """The snapshot of a run, or None if there is no such run."""
+        rows = self._call(_engine.RUN_WITH_STATES, run_id=str(run_id))
+        return snapshot(*rows[0]) if rows else None
+
+    # Working
+
+    def poll_for_tasks(
+        self, flow_slugs: Sequence[str], *, qty: int, lease: float, worker_id: UUID | None = None
+    ) -> list[TaskRecord]:
+        """Claim up to ``qty`` visible tasks for ``lease`` seconds, fairly among the flows; never waits."""
+        rows = self._call(
+            _engine.CLAIM_TASKS, flow_slugs=list(flow_slugs), qty=qty, lease=lease, worker_id=_id(worker_id)
+        )
+        return [task_record(row) for row in rows]
+
+    def claim_run_tasks(self, run_id: UUID, *, lease: float, worker_id: UUID | None = None) -> list[TaskRecord]:
+        """Claim every queued task of one run, those included that wait for their retry."""
+        rows = self._call(_engine.CLAIM_RUN_TASKS, run_id=str(run_id), lease=lease, worker_id=_id(worker_id))
+        return [task_record(row) for row in rows]
+
+    def start_tasks(self, flow_slug: str, msg_ids: Sequence[int], worker_id: UUID | None = None) -> list[TaskRecord]:
+        """Start the tasks of messages that the caller has read from the queue itself."""
+        rows = self._call(_engine.START_TASKS, flow_slug=flow_slug, msg_ids=list(msg_ids), worker_id=_id(worker_id))
+        return [task_record(row) for row in rows]
+
+    def complete_tasks(self, completions: Sequence[Completion]) -> list[TaskKey]:
+        """Report results; returned are those that changed nothing."""
+        outputs = [dump_json(completion.output) for completion in completions]
+        return self._report(_engine.COMPLETE_TASKS, [completion.key for completion in completions], outputs=outputs)
+
+    def fail_tasks(self, failures: Sequence[Failure]) -> list[TaskKey]:
+        """Report failed attempts, which the engine retries or not; returned are those that changed nothing."""
+        return self._report(
+            _engine.FAIL_TASKS,
+            [failure.key for failure in failures],
+            error_messages=[clean_text(failure.error_message) for failure in failures],
+            permanent=[failure.permanent for failure in failures],
+            retry_delays=[failure.retry_delay for failure in failures],
+            tracebacks=[None if failure.traceback is None else clean_text(failure.traceback) for failure in failures],
+        )
+
+    def extend_leases(self, keys: Sequence[TaskKey], *, lease: float) -> list[TaskKey]:
+        """Hold attempts for ``lease`` more seconds from now; returned are those that another attempt has taken."""
+        return self._report(_engine.EXTEND_LEASES, keys, lease=lease)
+
+    def release_tasks(self, keys: Sequence[TaskKey]) -> list[TaskKey]:
+        """Hand tasks back unfinished, visible at once and the attempt not counted."""
+        return self._report(_engine.RELEASE_TASKS, keys)
+
+    def _report(self, statement: str, keys: Sequence[TaskKey], **parameters: Any) -> list[TaskKey]:
+        if not keys:
+            return []
+        rows = self._call(
+            statement,
+            run_ids=[str(key.run_id) for key in keys],
+            step_slugs=[key.step_slug for key in keys],
+            task_indexes=[key.task_index for key in keys],
+            tokens=[key.token for key in keys],
+            **parameters,
+        )
+        return [task_key(row) for row in rows]
+
+    def sleep_on_queues(self, worker_id: UUID, flow_slugs: Sequence[str], *, seconds: float) -> float | None:
+        """Ask to be notified of new messages for ``seconds``; returns seconds to the next due message, None if none."""
+        ((due,),) = self._call(
+            _engine.SLEEP_ON_QUEUES, worker_id=str(worker_id), flow_slugs=list(flow_slugs), seconds=seconds
+        )
+        return None if due is None else float(due)
+
+    def register_worker(self, worker_id: UUID, flow_slugs: Sequence[str], function_name: str) -> None:
+        """Note that this worker lives."""
+        self._call(
+            _engine.REGISTER_WORKER,
+            worker_id=str(worker_id),
+            queue_name=",".join(flow_slugs),
+            function_name=clean_text(function_name),
+        )
+
+    def heartbeat_worker(self, worker_id: UUID) -> None:
+        """Note that it still does."""
+        self._call(_engine.HEARTBEAT_WORKER, worker_id=str(worker_id))
+
+    def stop_worker(self, worker_id: UUID) -> None:
+        """Note that it stopped in order."""
+        self._call(_engine.STOP_WORKER, worker_id=str(worker_id))
+
+
+def _id(worker_id: UUID | None) -> str | None:
+    return None if worker_id is None else str(worker_id)
+
+
+def raise_translated(exc: Exception) -> None:
+    """Raise the exception of ours for one of the database's, caused by it; return where there is none."""
+    error = translated(exc)
+    if error is not None:
+        raise error from exc
+
+
+def translated(exc: Exception) -> PgflowError | None:
+    """Return the exception of ours for an error that came through psycopg, SQLAlchemy or Django, or None."""
+    for cause in (exc, getattr(exc, "orig", None), exc.__cause__):
+        if isinstance(cause, psycopg.Error):
+            return _translated(cause)
+    return None
+
+
+def _translated(exc: psycopg.Error) -> PgflowError | None:
+    error = from_database(exc)
+    if error is not None:
+        if exc.diag.message_hint:
+            error.args = (f"{error.args[0]}. {exc.diag.message_hint}", *error.args[1:])
+        return error
+    match exc:
+        case psycopg.errors.InvalidSchemaName():
+            return SchemaMissingError("the database has no pgflow schema: run `pgflow migrate`")
+        case psycopg.errors.UndefinedFunction() if "pgflow." in str(exc):
+            return SchemaTooOldError("the pgflow schema lacks a function that this version calls: run `pgflow migrate`")
+        case psycopg.errors.UntranslatableCharacter() | psycopg.errors.ProgramLimitExceeded():
+            return NotJsonError(f"the value cannot be stored as jsonb: {exc.diag.message_primary}")
+    return None

@@ -1,0 +1,130 @@
+"""The SQL that the client and the worker send: one statement for each function of the engine, and nothing else.
+
+Arguments go by name, so that a parameter added to a function later changes nothing here. What comes back is text,
+numbers and booleans only: rows with JSON in them cross as JSON text, which reads the same on a connection of ours, on
+one that another library has taught its own loaders, and through SQLAlchemy or Django.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+__all__ = ["SCHEMA_REVISION", "listen", "unlisten"]
+
+SCHEMA_REVISION: Final = "0003_fanout"
+"""The revision of the schema that these statements were written for."""
+
+SCHEMA_VERSION: Final = "select version_num from pgflow.alembic_version"
+
+# Definition
+
+ENSURE_FLOW: Final = "select pgflow.ensure_flow(p_definition => %(definition)s::jsonb)"
+
+DELETE_FLOW: Final = "select pgflow.delete_flow(p_flow_slug => %(flow_slug)s::text)"
+
+# Starting
+
+START_FLOW: Final = """\
+select to_json(r)::text
+  from pgflow.start_flow(flow_slug => %(flow_slug)s::text, input => %(input)s::jsonb, run_id => %(run_id)s::uuid,
+                         idempotency_key => %(idempotency_key)s::text, watched => %(watched)s::boolean) r"""
+
+START_FLOWS: Final = """\
+select to_json(r)::text
+  from pgflow.start_flows(p_flow_slug => %(flow_slug)s::text, p_inputs => %(inputs)s::jsonb[],
+                          p_watched => %(watched)s::boolean) r"""
+
+# Following
+
+RUN_WITH_STATES: Final = """\
+select to_json(s.run)::text, to_json(s.steps)::text
+  from pgflow.get_run_with_states(p_run_id => %(run_id)s::uuid) s"""
+
+RUNS_WITH_STATES: Final = """\
+select to_json(s.run)::text, to_json(s.steps)::text
+  from pgflow.get_runs_with_states(p_run_ids => %(run_ids)s::uuid[]) s"""
+
+WATCH_RUNS: Final = """\
+select to_json(s.run)::text, to_json(s.steps)::text
+  from pgflow.watch_runs(p_run_ids => %(run_ids)s::uuid[]) s"""
+
+RUN_STATUSES: Final = """\
+select s.run_id::text, s.status, s.version from pgflow.get_run_statuses(p_run_ids => %(run_ids)s::uuid[]) s"""
+
+NOTIFY: Final = "select pg_notify(%(channel)s::text, '')"
+
+# Working
+
+_TASK_RECORD: Final = (
+    "select t.flow_slug, t.run_id::text, t.step_slug, t.input::text, t.msg_id, t.task_index, t.token, t.attempts_count"
+)
+
+_TASK_KEY: Final = "select t.run_id::text, t.step_slug, t.task_index, t.token"
+
+_TASK_KEYS: Final = """\
+p_run_ids => %(run_ids)s::uuid[], p_step_slugs => %(step_slugs)s::text[], p_task_indexes => %(task_indexes)s::int[],
+p_tokens => %(tokens)s::int[]"""
+
+CLAIM_TASKS: Final = f"""\
+{_TASK_RECORD}
+  from pgflow.claim_tasks(p_flow_slugs => %(flow_slugs)s::text[], p_qty => %(qty)s::int,
+                          p_lease => %(lease)s::double precision, p_worker_id => %(worker_id)s::uuid) t"""
+
+CLAIM_RUN_TASKS: Final = f"""\
+{_TASK_RECORD}
+  from pgflow.claim_run_tasks(p_run_id => %(run_id)s::uuid, p_lease => %(lease)s::double precision,
+                              p_worker_id => %(worker_id)s::uuid) t"""
+
+START_TASKS: Final = f"""\
+{_TASK_RECORD}
+  from pgflow.start_tasks(flow_slug => %(flow_slug)s::text, msg_ids => %(msg_ids)s::bigint[],
+                          worker_id => %(worker_id)s::uuid) t"""
+
+COMPLETE_TASKS: Final = f"""\
+{_TASK_KEY} from pgflow.complete_tasks({_TASK_KEYS}, p_outputs => %(outputs)s::jsonb[]) t"""
+
+FAIL_TASKS: Final = f"""\
+{_TASK_KEY}
+  from pgflow.fail_tasks({_TASK_KEYS}, p_error_messages => %(error_messages)s::text[],
+                         p_permanent => %(permanent)s::boolean[],
+                         p_retry_delays => %(retry_delays)s::double precision[],
+                         p_tracebacks => %(tracebacks)s::text[]) t"""
+
+EXTEND_LEASES: Final = f"""\
+{_TASK_KEY} from pgflow.extend_leases({_TASK_KEYS}, p_lease => %(lease)s::double precision) t"""
+
+RELEASE_TASKS: Final = f"""\
+{_TASK_KEY} from pgflow.release_tasks({_TASK_KEYS}) t"""
+
+SLEEP_ON_QUEUES: Final = """\
+select pgflow.sleep_on_queues(p_worker_id => %(worker_id)s::uuid, p_flow_slugs => %(flow_slugs)s::text[],
+                              p_seconds => %(seconds)s::double precision)"""
+
+REGISTER_WORKER: Final = """\
+select pgflow.register_worker(p_worker_id => %(worker_id)s::uuid, p_queue_name => %(queue_name)s::text,
+                              p_function_name => %(function_name)s::text)"""
+
+HEARTBEAT_WORKER: Final = "select pgflow.heartbeat_worker(p_worker_id => %(worker_id)s::uuid)"
+
+STOP_WORKER: Final = "select pgflow.stop_worker(p_worker_id => %(worker_id)s::uuid)"
+
+# Sessions
+
+NO_STATEMENT_TIMEOUT: Final = "set statement_timeout = 0"
+
+BRIEF_LOCK_WAITS: Final = "set lock_timeout = '50ms'"
+
+
+def listen(channels: Iterable[str]) -> str:
+    """Return one text that listens on all these channels."""
+    return ";".join(f"listen {_quoted(channel)}" for channel in channels)
+
+
+def unlisten(channels: Iterable[str]) -> str:
+    """Return one text that stops listening on all these channels."""
+    return ";".join(f"unlisten {_quoted(channel)}" for channel in channels)
+
+
+def _quoted(channel: str) -> str:
+    return '"' + channel.replace('"', '""') + '"'

@@ -1,0 +1,166 @@
+"""Connections of our own: opened at first use, checked against the schema, and made anew in a forked child."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool
+
+from pgflow import _engine
+from pgflow._fork import forget_after_fork, keep
+from pgflow.dsn import redacted
+from pgflow.errors import PgflowError, SchemaMissingError, SchemaTooNewError, SchemaTooOldError
+
+__all__ = ["Connection", "Pool", "connect", "session_options"]
+
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+
+# What a connection has unless its DSN says otherwise: nobody waits for ever for a host that does not answer.
+_DEFAULTS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+
+def session_options(dsn: str, *, name: str, prepare_threshold: int | None) -> dict[str, Any]:
+    """Return the keywords of ``psycopg.connect`` for a session of ours on a DSN."""
+    given = conninfo_to_dict(dsn)
+    options: dict[str, Any] = {key: value for key, value in _DEFAULTS.items() if key not in given}
+    if "PGCONNECT_TIMEOUT" in os.environ:
+        options.pop("connect_timeout", None)
+    return options | {
+        "autocommit": True,
+        "client_encoding": "utf8",
+        "fallback_application_name": name,
+        "prepare_threshold": prepare_threshold,
+    }
+
+
+def connect(dsn: str, *, name: str, prepare_threshold: int | None, statements: Sequence[str]) -> Connection:
+    """Return a new autocommit connection on which ``statements`` have been run."""
+    connection: Connection = psycopg.connect(
+        dsn, **session_options(dsn, name=name, prepare_threshold=prepare_threshold)
+    )
+    try:
+        for statement in statements:
+            connection.execute(statement.encode())
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class Pool:
+    """A psycopg pool that opens nothing before it is needed and does not mind a fork.
+
+    The first use connects once in the caller, so that an unreachable server is the server's own error at once, and
+    compares the schema's revision with the one that this code needs.
+    """
+
+    def __init__(self, dsn: str, *, size: int, prepare_threshold: int | None) -> None:
+        self._dsn = dsn
+        self._size = size
+        self._prepare_threshold = prepare_threshold
+        self._is_closed = False
+        self._begin_afresh()
+        forget_after_fork(self)
+
+    def _begin_afresh(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ConnectionPool[Connection] | None = None
+
+    def after_fork(self) -> None:
+        """Leave the connections to the parent."""
+        keep(self._pool)
+        self._begin_afresh()
+
+    @contextmanager
+    def connection(self, timeout: float | None = None) -> Iterator[Connection]:
+        """Lend an autocommit connection; ``timeout`` is how many seconds to wait for a free one.
+
+        :raises SchemaError: the database is not at the revision that this code needs.
+        """
+        pool = self._pool or self._open()
+        with pool.connection(timeout) as connection:
+            yield connection
+
+    def _open(self) -> ConnectionPool[Connection]:
+        with self._lock:
+            if self._is_closed:
+                raise PgflowError("the client is closed: make another one")
+            if self._pool is None:
+                self._check_schema()
+                self._pool = ConnectionPool(
+                    self._dsn,
+                    min_size=1,
+                    max_size=self._size,
+                    kwargs=session_options(self._dsn, name="pgflow", prepare_threshold=self._prepare_threshold),
+                    configure=self._configure,
+                    check=_check_alive,
+                    name="pgflow",
+                    open=True,
+                )
+            return self._pool
+
+    @property
+    def _statements(self) -> tuple[str, ...]:
+        # A session setting made through a PgBouncer in transaction mode would be another client's next.
+        return () if self._prepare_threshold is None else (_engine.NO_STATEMENT_TIMEOUT,)
+
+    def _configure(self, connection: Connection) -> None:
+        for statement in self._statements:
+            connection.execute(statement.encode())
+
+    def _check_schema(self) -> None:
+        with connect(self._dsn, name="pgflow", prepare_threshold=None, statements=()) as connection:
+            try:
+                row = connection.execute(_engine.SCHEMA_VERSION.encode()).fetchone()
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                row = None
+        require_revision(None if row is None else row[0], redacted(self._dsn))
+
+    def close(self) -> None:
+        """Close every connection, those that are lent when they come back; idempotent and final."""
+        with self._lock:
+            self._is_closed = True
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+
+
+def require_revision(found: str | None, database: str) -> None:
+    """Raise the `SchemaError` that says what to do about a schema at another revision than this code needs."""
+    needed = _engine.SCHEMA_REVISION
+    if found is None:
+        raise SchemaMissingError(f"the database ({database}) has no pgflow schema: run `pgflow migrate`")
+    if _number(found) < _number(needed):
+        raise SchemaTooOldError(
+            f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow needs "
+            f"{needed}: run `pgflow migrate`"
+        )
+    if _number(found) > _number(needed):
+        raise SchemaTooNewError(
+            f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow knows "
+            f"{needed} as the newest: run `pip install --upgrade pgflow-sdk`"
+        )
+
+
+def _number(revision: str) -> str:
+    """Return what a revision begins with: four digits that count."""
+    return revision.partition("_")[0]
+
+
+def _check_alive(connection: Connection) -> None:
+    """Raise if the server has closed an idle connection; costs no round trip."""
+    # The first read finds what the server said before it closed, the second that it did.
+    connection.pgconn.consume_input()
+    connection.pgconn.consume_input()

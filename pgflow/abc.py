@@ -1,0 +1,155 @@
+"""The seams: what a client and a worker need of the engine, as Protocols.
+
+``FlowClient`` needs a `Client`, ``Worker`` a `TaskProcessor`; ``PsycopgConnector`` is both. Whoever writes another
+connector implements these and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from pgflow.models import Completion, Failure, Json, RunRow, RunSnapshot, TaskKey, TaskRecord
+
+if TYPE_CHECKING:
+    from pgflow.events import Event
+
+__all__ = ["Client", "FlowRealtime", "FlowRunView", "FlowStarter", "RunObserver", "Subscription", "TaskProcessor"]
+
+
+class FlowRunView(Protocol):
+    """What an error says about a run."""
+
+    @property
+    def run_id(self) -> UUID:
+        """What identifies it."""
+
+    @property
+    def flow_slug(self) -> str:
+        """The flow that it is a run of."""
+
+
+class FlowStarter(Protocol):
+    """Defines flows and starts runs of them."""
+
+    def ensure_flow(self, definition: Mapping[str, Json]) -> None:
+        """Define a flow that is missing and update changed options; `FlowShapeError` where the shape differs."""
+
+    def delete_flow(self, flow_slug: str) -> None:
+        """Delete a flow with all its runs and its queue; nothing happens if there is none."""
+
+    def start_flow(
+        self,
+        flow_slug: str,
+        input: Json,
+        *,
+        run_id: UUID | None = None,
+        idempotency_key: str | None = None,
+        watched: bool = False,
+        connection: Any = None,
+    ) -> RunRow:
+        """Start a run, on a borrowed connection if one is given, else in a transaction of its own."""
+
+    def start_flows(self, flow_slug: str, inputs: Sequence[Json], *, connection: Any = None) -> list[RunRow]:
+        """Start a run for each input in one statement a batch; the result is in the order of the inputs."""
+
+
+class TaskProcessor(Protocol):
+    """Claims tasks and reports on them. Every list is one statement.
+
+    The reporting methods return the keys that changed nothing: stale, late or duplicate. That is no error.
+    """
+
+    def ensure_flow(self, definition: Mapping[str, Json]) -> None:
+        """Define a flow that is missing and update changed options; `FlowShapeError` where the shape differs."""
+
+    def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
+        """A run with its steps, or None; a handler's context reads the run input from it."""
+
+    def poll_for_tasks(
+        self, flow_slugs: Sequence[str], *, qty: int, lease: float, worker_id: UUID | None = None
+    ) -> list[TaskRecord]:
+        """Claim up to ``qty`` visible tasks for ``lease`` seconds, fairly among the flows; never waits."""
+
+    def start_tasks(self, flow_slug: str, msg_ids: Sequence[int], worker_id: UUID | None = None) -> list[TaskRecord]:
+        """Start the tasks of messages that the caller has read from the queue itself."""
+
+    def complete_tasks(self, completions: Sequence[Completion]) -> list[TaskKey]:
+        """Report results."""
+
+    def fail_tasks(self, failures: Sequence[Failure]) -> list[TaskKey]:
+        """Report failed attempts; the engine decides between retry and failure."""
+
+    def extend_leases(self, keys: Sequence[TaskKey], *, lease: float) -> list[TaskKey]:
+        """Hold attempts for ``lease`` more seconds from now; returned are those that another attempt has taken."""
+
+    def release_tasks(self, keys: Sequence[TaskKey]) -> list[TaskKey]:
+        """Hand tasks back unfinished: visible at once, the attempt not counted."""
+
+    def sleep_on_queues(self, worker_id: UUID, flow_slugs: Sequence[str], *, seconds: float) -> float | None:
+        """Ask to be notified of new messages for ``seconds``; returns seconds to the next due message, None if none.
+
+        A message that was being sent while this was called can go unnotified: poll again after it, at once and with
+        growing pauses.
+        """
+
+    def listen_on_queues(self, flow_slugs: Sequence[str], wake: Callable[[], None]) -> Subscription:
+        """Call ``wake`` from a background thread whenever one of the queues is notified, and after a reconnect."""
+
+    def register_worker(self, worker_id: UUID, flow_slugs: Sequence[str], function_name: str) -> None:
+        """Note that this worker lives."""
+
+    def heartbeat_worker(self, worker_id: UUID) -> None:
+        """Note that it still does."""
+
+    def stop_worker(self, worker_id: UUID) -> None:
+        """Note that it stopped in order."""
+
+    def close(self) -> None:
+        """Close every connection; idempotent."""
+
+
+class Subscription(Protocol):
+    """Something that is listened to until it is cancelled."""
+
+    def cancel(self) -> None:
+        """Stop listening; idempotent."""
+
+
+class RunObserver(Protocol):
+    """Who follows a run. Every method is called from the listener's thread and must not block.
+
+    A snapshot comes first, again after every reconnect, and wherever events may have been missed, so it can be older
+    or newer than what is known: states only move forward.
+    """
+
+    @property
+    def version(self) -> int:
+        """How far the run is known to have come: its steps that left ``created`` plus those that have ended."""
+
+    def on_snapshot(self, snapshot: RunSnapshot) -> None:
+        """The run as the tables have it."""
+
+    def on_event(self, event: Event) -> None:
+        """What happened to the run since."""
+
+    def on_error(self, error: Exception) -> None:
+        """Nothing more will come: there is no such run, or the server is gone for good. The subscription has ended."""
+
+
+class FlowRealtime(Protocol):
+    """Follows runs."""
+
+    def subscribe(self, run_id: UUID, observer: RunObserver) -> Subscription:
+        """Watch a run: its snapshot first, then every event after it, until the subscription is cancelled."""
+
+    def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
+        """The snapshot of a run, or None if there is no such run."""
+
+
+class Client(FlowStarter, FlowRealtime, Protocol):
+    """What `FlowClient` needs."""
+
+    def close(self) -> None:
+        """Close every connection; idempotent."""

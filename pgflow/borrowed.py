@@ -1,0 +1,142 @@
+"""Connections that belong to the caller: a run is started in the caller's own transaction, and goes with it.
+
+Each library has its own way to say a statement so that its transaction knows of it; that is all there is here. Neither
+SQLAlchemy nor Django is imported: an object of theirs can only come from a program that has done so.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import psycopg
+from attrs import frozen
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from pgflow._calls import EngineCalls, Rows
+from pgflow.errors import PgflowError, RunNotCommittedError
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from pgflow.abc import RunObserver, Subscription
+
+__all__ = ["Borrowed", "BorrowedConnector", "borrow"]
+
+
+class Borrowed(Protocol):
+    """A connection of the caller's, seen as what the engine's calls need."""
+
+    def fetch(self, statement: str, parameters: Mapping[str, Any]) -> Rows:
+        """Run one statement in the caller's transaction, beginning it the way the library does."""
+
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, so that nobody else sees yet what was done in it."""
+
+
+def borrow(connection: object) -> Borrowed:
+    """Return the adapter for a psycopg connection, a SQLAlchemy ``Connection`` or ``Session``, or Django's connection.
+
+    :raises TypeError: for anything else, asynchronous connections included.
+    """
+    if isinstance(connection, psycopg.Connection):
+        return _Psycopg(connection)
+    if _is_a(connection, "sqlalchemy.engine", "Connection"):
+        return _SQLAlchemy(connection)
+    if _is_a(connection, "sqlalchemy.orm", "Session"):
+        return _Session(connection)
+    # Neither of the last two is a connection itself, but stands for one in each thread: that of this one is meant.
+    if _is_a(connection, "sqlalchemy.orm", "scoped_session"):
+        return _Session(connection())  # type: ignore[operator]
+    if type(connection).__module__.startswith("django.") and getattr(connection, "vendor", None) == "postgresql":
+        return _Django(connection.cursor.__self__)  # type: ignore[attr-defined]
+    raise TypeError(
+        "connection= takes a psycopg connection, a SQLAlchemy Connection or Session, or Django's connection, "
+        f"to PostgreSQL; got {type(connection).__module__}.{type(connection).__qualname__}"
+    )
+
+
+def _is_a(value: object, module: str, name: str) -> bool:
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name))
+
+
+@frozen
+class _Psycopg:
+    connection: psycopg.Connection[Any]
+
+    def fetch(self, statement: str, parameters: Mapping[str, Any]) -> Rows:
+        # Not connection.cursor(): the owner may have chosen another class of cursors, or other rows.
+        with psycopg.Cursor(self.connection, row_factory=tuple_row) as cursor:
+            return cursor.execute(statement.encode(), parameters).fetchall()
+
+    def in_transaction(self) -> bool:
+        status = self.connection.info.transaction_status
+        return status not in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
+
+
+@frozen
+class _SQLAlchemy:
+    connection: Any
+
+    def fetch(self, statement: str, parameters: Mapping[str, Any]) -> Rows:
+        # Through the library, so that it begins its transaction: what is said on the driver's connection before that
+        # is in no transaction that its commit() knows of.
+        return [tuple(row) for row in self.connection.exec_driver_sql(statement, dict(parameters))]
+
+    def in_transaction(self) -> bool:
+        return bool(self.connection.in_transaction())
+
+
+@frozen
+class _Session:
+    session: Any
+
+    def fetch(self, statement: str, parameters: Mapping[str, Any]) -> Rows:
+        return _SQLAlchemy(self.session.connection()).fetch(statement, parameters)
+
+    def in_transaction(self) -> bool:
+        return bool(self.session.in_transaction())
+
+
+@frozen
+class _Django:
+    connection: Any
+
+    def fetch(self, statement: str, parameters: Mapping[str, Any]) -> Rows:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def in_transaction(self) -> bool:
+        return bool(self.connection.in_atomic_block or not self.connection.get_autocommit())
+
+
+class BorrowedConnector(EngineCalls):
+    """The engine over one connection of the caller's: inside its transaction, and with no thread.
+
+    It implements what a client and a worker call; following a run is not among it, for nothing that happens in an open
+    transaction is announced to anybody.
+    """
+
+    def __init__(self, connection: object) -> None:
+        self._borrowed = borrow(connection)
+
+    def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
+        borrowed = self._borrowed if connection is None else borrow(connection)
+        return borrowed.fetch(statement, parameters)
+
+    def subscribe(self, run_id: UUID, observer: RunObserver) -> Subscription:
+        """Refuse: what happens in an open transaction is announced to nobody, and there is no thread to hear it.
+
+        :raises RunNotCommittedError: the connection's transaction is open.
+        :raises PgflowError: it is not, and another client would hear of the run.
+        """
+        if self._borrowed.in_transaction():
+            raise RunNotCommittedError(run_id)
+        raise PgflowError(f"run {run_id} cannot be followed on a borrowed connection: use FlowClient(dsn).get_run")
+
+    def close(self) -> None:
+        """Do nothing: the connection is the caller's."""

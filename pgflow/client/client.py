@@ -1,0 +1,187 @@
+"""`FlowClient`: starts runs and finds them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from pgflow.abc import Client
+from pgflow.client.run import FlowRun
+from pgflow.client.state import RunState
+from pgflow.client.values import Values
+from pgflow.client.watch import RunWatch
+from pgflow.dsl import Flow
+from pgflow.errors import UnknownRunError
+from pgflow.models import RunRow
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+__all__ = ["FlowClient"]
+
+In = TypeVar("In")
+
+
+class FlowClient:
+    """Starts runs of flows and follows them. One client serves a whole process: many threads, and forked children.
+
+    Nothing is opened before the first call. ``dsn`` and ``listen_dsn`` are described in `pgflow.dsn`; None means
+    ``PGFLOW_DSN``, and `DsnError` is raised where that is missing too. ``listen_dsn`` names a direct connection where
+    ``dsn`` leads through a pooler in transaction mode, on which nothing is prepared then. ``connector`` replaces them
+    by something of the caller's, which the caller closes.
+    """
+
+    def __init__(
+        self,
+        dsn: str | URL | None = None,
+        *,
+        listen_dsn: str | URL | None = None,
+        pool_size: int = 10,
+        connector: Client | None = None,
+    ) -> None:
+        if connector is not None and (dsn is not None or listen_dsn is not None):
+            raise TypeError("FlowClient takes a DSN or a connector, not both")
+        self._owns_connector = connector is None
+        self._connector = connector or _connect(dsn, listen_dsn, pool_size)
+        # Whoever looks at a run shares what is known of it, and each event happens once in a process.
+        self._watches: WeakValueDictionary[UUID, RunWatch] = WeakValueDictionary()
+
+    def __repr__(self) -> str:
+        return f"FlowClient({self._connector!r})"
+
+    @overload
+    def start(
+        self,
+        flow: Flow[In],
+        input: In = ...,
+        *,
+        run_id: UUID | str | None = None,
+        idempotency_key: str | None = None,
+        connection: Any = None,
+    ) -> FlowRun: ...
+    @overload
+    def start(
+        self,
+        flow: str,
+        input: Any = None,
+        *,
+        run_id: UUID | str | None = None,
+        idempotency_key: str | None = None,
+        connection: Any = None,
+    ) -> FlowRun: ...
+    def start(
+        self,
+        flow: Flow[Any] | str,
+        input: Any = None,
+        *,
+        run_id: UUID | str | None = None,
+        idempotency_key: str | None = None,
+        connection: Any = None,
+    ) -> FlowRun:
+        """Start a run, and return it.
+
+        The same ``run_id`` or ``idempotency_key`` again, with the same flow and input, returns the run that there is.
+        On ``connection``, a psycopg connection, a SQLAlchemy ``Connection`` or ``Session``, or Django's, the run is
+        part of the caller's transaction: it exists if that commits, and only then can it be waited for.
+
+        :raises UnknownFlowError: the database does not know the flow; starting never defines one.
+        :raises NotJsonError: the input is not what the flow takes, or cannot be stored.
+        :raises RunConflictError: the id or key belongs to a run of another flow or with another input.
+        """
+        values, slug = _flow(flow)
+        row = self._connector.start_flow(
+            slug,
+            values.dump_input(input),
+            run_id=None if run_id is None else _uuid(run_id, ValueError),
+            idempotency_key=idempotency_key,
+            connection=connection,
+        )
+        return FlowRun(self, self._watch(row, _openness(connection)), values)
+
+    @overload
+    def start_many(self, flow: Flow[In], inputs: Iterable[In], *, connection: Any = None) -> list[FlowRun]: ...
+    @overload
+    def start_many(self, flow: str, inputs: Iterable[Any], *, connection: Any = None) -> list[FlowRun]: ...
+    def start_many(self, flow: Flow[Any] | str, inputs: Iterable[Any], *, connection: Any = None) -> list[FlowRun]:
+        """Start a run for each input, all or none of them, and return them in that order.
+
+        A thousand go in one round trip. It raises what `start` does.
+        """
+        values, slug = _flow(flow)
+        rows = self._connector.start_flows(slug, [values.dump_input(each) for each in inputs], connection=connection)
+        is_open = _openness(connection)
+        return [FlowRun(self, self._watch(row, is_open), values) for row in rows]
+
+    def get_run(self, run_id: UUID | str) -> FlowRun:
+        """Return a run as the tables have it; its values are plain JSON.
+
+        :raises UnknownRunError: there is no such run, or that is no run id.
+        """
+        key = _uuid(run_id, UnknownRunError)
+        snapshot = self._connector.get_run_with_states(key)
+        if snapshot is None:
+            raise UnknownRunError(f"there is no run {key}")
+        watch = self._watch(snapshot.run)
+        watch.on_snapshot(snapshot)
+        return FlowRun(self, watch, Values(None))
+
+    def register(self, flow: Flow[Any], *, replace: bool = False) -> None:
+        """Define a flow that the database does not have, or update its options, as a starting worker does.
+
+        With ``replace`` the flow is deleted first, with all its runs, and defined anew.
+
+        :raises FlowShapeError: the database has it with other steps, dependencies or types.
+        """
+        definition = flow.definition()
+        if replace:
+            self._connector.delete_flow(flow.slug)
+        self._connector.ensure_flow(definition)
+
+    def close(self) -> None:
+        """Close every connection; callers that still wait are told by a `PgflowError`. Idempotent and final."""
+        if self._owns_connector:
+            self._connector.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _watch(self, row: RunRow, is_in_transaction: Callable[[], bool] | None = None) -> RunWatch:
+        return self._watches.setdefault(row.run_id, RunWatch(self._connector, RunState(row), is_in_transaction))
+
+
+def _connect(dsn: Any, listen_dsn: Any, pool_size: int) -> Client:
+    from pgflow.connector import PsycopgConnector
+
+    # A pooler in transaction mode gives each transaction another session, which has not prepared anything.
+    prepare_threshold = 5 if listen_dsn is None else None
+    return PsycopgConnector(dsn, listen_dsn=listen_dsn, pool_size=pool_size, prepare_threshold=prepare_threshold)
+
+
+def _flow(flow: Flow[Any] | str) -> tuple[Values, str]:
+    if isinstance(flow, str):
+        return Values(None), flow
+    if isinstance(flow, Flow):
+        return Values(flow), flow.slug
+    raise TypeError(f"a flow is named by its slug or given as a Flow; got {flow!r}")
+
+
+def _uuid(run_id: UUID | str, error: type[Exception]) -> UUID:
+    try:
+        return run_id if isinstance(run_id, UUID) else UUID(run_id)
+    except (AttributeError, TypeError, ValueError) as exc:
+        raise error(f"{run_id!r} is no run id: a run id is a UUID") from exc
+
+
+def _openness(connection: Any) -> Callable[[], bool] | None:
+    """Return what says whether the caller's transaction is still open, None where there is none to be waited for."""
+    if connection is None:
+        return None
+    from pgflow.borrowed import borrow
+
+    borrowed = borrow(connection)
+    return borrowed.in_transaction if borrowed.in_transaction() else None

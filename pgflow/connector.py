@@ -1,0 +1,113 @@
+"""`PsycopgConnector`: the engine over psycopg, for the client and for the worker."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pgflow import _engine
+from pgflow import dsn as dsns
+from pgflow._calls import EngineCalls, Rows
+from pgflow._pool import Pool, connect
+from pgflow.abc import RunObserver, Subscription
+from pgflow.borrowed import borrow
+from pgflow.errors import PgflowError
+from pgflow.listener import Listener
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+__all__ = ["PsycopgConnector"]
+
+# The listener's thread is not kept waiting for a connection when all are busy; it asks again.
+_NOTIFY_TIMEOUT = 0.2
+
+
+class PsycopgConnector(EngineCalls):
+    """Calls the engine on pooled connections, and owns the listener. Safe in many threads, and across a fork.
+
+    Nothing is opened before the first call. ``dsn`` is described in `pgflow.dsn`; None means ``PGFLOW_DSN``.
+
+    ``listen_dsn`` names a direct connection for the listener where ``dsn`` leads through a pooler that LISTEN does not
+    get through. ``pool_size`` is the most connections of the pool; the listener has one more. ``prepare_threshold`` is
+    psycopg's; behind PgBouncer it has to be None, and then the role's ``statement_timeout`` is left as it is.
+    ``linger``, ``check_interval`` and ``reconnect_timeout`` are the listener's, in seconds.
+    """
+
+    def __init__(
+        self,
+        dsn: str | URL | None = None,
+        *,
+        listen_dsn: str | URL | None = None,
+        pool_size: int = 10,
+        prepare_threshold: int | None = 5,
+        linger: float = 30.0,
+        check_interval: float = 5.0,
+        reconnect_timeout: float = 300.0,
+    ) -> None:
+        resolved = dsns.resolve(dsn)
+        is_direct = listen_dsn is not None or prepare_threshold is not None
+        self._shown = dsns.redacted(resolved)
+        self._pool = Pool(resolved, size=pool_size, prepare_threshold=prepare_threshold)
+        self._listener = Listener(
+            partial(
+                connect,
+                resolved if listen_dsn is None else dsns.resolve(listen_dsn),
+                name="pgflow listener",
+                prepare_threshold=prepare_threshold,
+                statements=(_engine.NO_STATEMENT_TIMEOUT, _engine.BRIEF_LOCK_WAITS) if is_direct else (),
+            ),
+            partial(_notify, self._pool),
+            linger=linger,
+            check_interval=check_interval,
+            reconnect_timeout=reconnect_timeout,
+        )
+        # When it is dropped without a close, and at the interpreter's exit, there is nobody left to be told.
+        self._finalizer = weakref.finalize(self, _close, self._pool, self._listener, silently=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._shown!r})"
+
+    def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
+        if connection is not None:
+            return borrow(connection).fetch(statement, parameters)
+        with self._pool.connection() as own:
+            return own.execute(statement.encode(), parameters).fetchall()
+
+    def _fetch_all(self, statement: str, batches: Sequence[Mapping[str, Any]], connection: Any = None) -> Rows:
+        if connection is not None or len(batches) < 2:
+            return super()._fetch_all(statement, batches, connection)
+        with self._pool.connection() as own, own.transaction():
+            return [row for parameters in batches for row in own.execute(statement.encode(), parameters).fetchall()]
+
+    def subscribe(self, run_id: UUID, observer: RunObserver) -> Subscription:
+        """Watch a run: its snapshot first, then every event after it, until the subscription is cancelled."""
+        self._require_open()
+        return self._listener.subscribe(run_id, observer)
+
+    def listen_on_queues(self, flow_slugs: Sequence[str], wake: Callable[[], None]) -> Subscription:
+        """Call ``wake`` from a background thread whenever one of the queues is notified, and after a reconnect."""
+        self._require_open()
+        return self._listener.listen_on_queues(flow_slugs, wake)
+
+    def _require_open(self) -> None:
+        if not self._finalizer.alive:
+            raise PgflowError("the client is closed: make another one")
+
+    def close(self) -> None:
+        """Close every connection and end the listener; who still waits is told. Idempotent and final."""
+        if self._finalizer.detach():
+            _close(self._pool, self._listener, silently=False)
+
+
+def _notify(pool: Pool, channel: str) -> None:
+    with pool.connection(_NOTIFY_TIMEOUT) as connection:
+        connection.execute(_engine.NOTIFY.encode(), {"channel": channel})
+
+
+def _close(pool: Pool, listener: Listener, *, silently: bool) -> None:
+    listener.stop(silently=silently)
+    pool.close()

@@ -1,0 +1,67 @@
+"""Where the database is: the forms of a DSN that are understood, and how one is shown.
+
+A DSN is what libpq takes (a URI, ``key=value`` pairs, or the directory of a unix socket) or a SQLAlchemy URL, whose
+``+driver`` is dropped. None stands for the environment variable ``PGFLOW_DSN``. A DSN may hold a password, so that none
+is ever part of a message: `redacted` is what may be shown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from pgflow.errors import DsnError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+__all__ = ["ENVIRONMENT_VARIABLE", "redacted", "resolve"]
+
+ENVIRONMENT_VARIABLE = "PGFLOW_DSN"
+
+_DRIVER = re.compile(r"^(postgres(?:ql)?)\+\w+://")
+_SHOWN = ("host", "hostaddr", "port", "dbname", "user", "service")
+
+
+def resolve(dsn: str | URL | None = None) -> str:
+    """Return a connection string for libpq; `DsnError` if there is none or it has another form."""
+    if dsn is None or dsn == "":
+        dsn = os.environ.get(ENVIRONMENT_VARIABLE)
+    if not dsn:
+        raise DsnError(
+            f"no database was named: pass a DSN such as postgresql://user@host/database, or set {ENVIRONMENT_VARIABLE}"
+        )
+    if not isinstance(dsn, str):
+        dsn = dsn.render_as_string(hide_password=False)
+    dsn = _DRIVER.sub(r"\1://", dsn.strip())
+    if dsn.startswith("/"):
+        dsn = _key_value({"host": dsn})
+    _parsed(dsn)
+    return dsn
+
+
+def redacted(dsn: str) -> str:
+    """Return the parts of a connection string that say which database it is, and nothing else of it."""
+    parts = _parsed(dsn)
+    return _key_value({key: parts[key] for key in _SHOWN if parts.get(key)})
+
+
+def _key_value(parts: dict[str, Any]) -> str:
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo(**parts)
+
+
+def _parsed(dsn: str) -> dict[str, Any]:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        return dict(conninfo_to_dict(dsn))
+    except psycopg.Error:
+        pass  # libpq's message quotes the text, and with it perhaps a password: it is neither repeated nor chained
+    raise DsnError(
+        "the DSN is in no form that is understood: use postgresql://user@host/database, key=value pairs, "
+        "the directory of a unix socket, or a SQLAlchemy URL for PostgreSQL"
+    )

@@ -1,0 +1,115 @@
+"""Moments that a test waits for: what other sessions and threads have come to, asked until it is so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TypeVar
+
+from attrs import define, field
+
+from pgflow.connector import PsycopgConnector
+from pgflow.events import Event
+from pgflow.models import RunSnapshot
+from tests.plugins.engine import Engine
+
+T = TypeVar("T")
+
+DEADLINE = 10.0
+"""Seconds after which something that is certain to come is given up."""
+
+
+def until(condition: Callable[[], object], what: str = "the condition") -> None:
+    """Return once a condition holds."""
+    deadline = time.monotonic() + DEADLINE
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come to hold"
+        pause.wait(0.002)
+
+
+@contextmanager
+def meanwhile(call: Callable[[], T]) -> Iterator[Future[T]]:
+    """Run a call in another thread during the block; its future is the block's to ask, and ended when it ends."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    # A daemon: where the block fails, what it did not bring about is not waited for.
+    threading.Thread(target=run, daemon=True).start()
+    yield future
+    future.exception(DEADLINE)
+
+
+@define
+class Listeners:
+    """The listening sessions of the database, as PostgreSQL shows them."""
+
+    _engine: Engine
+
+    def queries(self) -> list[str]:
+        """The last statement of each."""
+        rows = self._engine.rows(
+            "select query from pg_stat_activity "
+            "where datname = current_database() and application_name = 'pgflow listener'"
+        )
+        return [row["query"] for row in rows]
+
+    def wait_for_statement(self, part: str) -> None:
+        """Return once the last statement of one of them contains ``part``."""
+        until(lambda: any(part in query for query in self.queries()), f"a listener that has said {part!r}")
+
+    def wait_until_idle(self) -> None:
+        """Return once each has watched the first runs that it was asked for, and waits for notifications."""
+        until(
+            lambda: self._engine.value(
+                "select count(*) > 0 and bool_and(state = 'idle' and query !~ '^$|(^|;)(set|listen) ') "
+                "from pg_stat_activity where datname = current_database() and application_name = 'pgflow listener'"
+            ),
+            "a listener that waits",
+        )
+
+    def terminate(self) -> int:
+        """End each of these sessions; return how many there were."""
+        rows = self._engine.rows(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and application_name = 'pgflow listener'"
+        )
+        return len(rows)
+
+
+def wait_until_deaf(connector: PsycopgConnector) -> None:
+    """Return once the listener of a connector listens on nothing any more."""
+    session = connector._listener._session
+    assert session is not None
+    until(lambda: not session.channels, "a listener without channels")
+
+
+@define(eq=False)
+class Observer:
+    """Follows a run and remembers what it was told; what it does on being told can be said."""
+
+    snapshots: list[RunSnapshot] = field(factory=list)
+    events: list[Event] = field(factory=list)
+    errors: list[Exception] = field(factory=list)
+    version: int = 0
+    then: Callable[[], object] = lambda: None
+
+    def on_snapshot(self, snapshot: RunSnapshot) -> None:
+        self.snapshots.append(snapshot)
+        self.then()
+
+    def on_event(self, event: Event) -> None:
+        self.events.append(event)
+        self.then()
+
+    def on_error(self, error: Exception) -> None:
+        self.errors.append(error)
+        self.then()

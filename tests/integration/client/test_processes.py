@@ -1,0 +1,192 @@
+"""Forks and the interpreter's exit, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from tests.integration.client.moments import DEADLINE
+from tests.plugins.engine import Engine
+
+PREAMBLE = """
+    import os, sys, threading
+    from pgflow.client import FlowClient
+    from pgflow.connector import PsycopgConnector
+    from pgflow.events import Event, RunCompleted
+    from pgflow.models import Completion
+
+    dsn = sys.argv[1]
+    connector = PsycopgConnector(dsn)
+    client = FlowClient(connector=connector)
+
+    def work():
+        while tasks := connector.poll_for_tasks(["flow"], qty=10, lease=30):
+            connector.complete_tasks([Completion(task.key, os.getpid()) for task in tasks])
+
+    def in_child(call):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                call()
+                status = 0
+            finally:
+                sys.stdout.flush()
+                os._exit(status)
+        assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+@pytest.fixture(autouse=True)
+def flow(engine: Engine) -> None:
+    engine.define({"a": []})
+
+
+def script(dsn: str, text: str) -> list[str]:
+    """Run a script to its end, which must come of its own accord; return the lines that it has printed."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            textwrap.dedent(PREAMBLE) + textwrap.dedent(text),
+            dsn,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=6 * DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_a_client_made_before_a_fork_works_in_both(dsn: str) -> None:
+    lines = script(
+        dsn,
+        """
+        def use():
+            run = client.start("flow")
+            threading.Thread(target=work).start()
+            assert list(run.result(10).values()) == [os.getpid()]
+            print("ok")
+            sys.stdout.flush()
+
+        in_child(use)  # before it has connected
+        use()
+        in_child(use)  # after the pool and the listener were there
+        in_child(use)
+        use()
+        """,
+    )
+
+    assert lines == ["ok"] * 5
+
+
+def test_a_fork_while_others_wait_leaves_their_waits_to_the_parent(dsn: str) -> None:
+    lines = script(
+        dsn,
+        """
+        run = client.start("flow")
+        heard = []
+        run.on(Event, heard.append)
+        waiting = threading.Thread(target=lambda: print("parent", run.wait(10).status))
+        waiting.start()
+
+        def use():
+            assert not any(thread.name.startswith("pgflow") for thread in threading.enumerate())
+            threading.Thread(target=work).start()
+            print("child", run.wait(10).status)
+
+        sys.stdout.flush()
+        in_child(use)
+        waiting.join()
+        from pgflow.client.dispatch import dispatcher
+        assert dispatcher.drain(10)
+        assert isinstance(heard[-1], RunCompleted)
+        """,
+    )
+
+    assert sorted(lines) == ["child completed", "parent completed"]
+
+
+def test_a_forked_process_pool_may_use_the_client(dsn: str) -> None:
+    lines = script(
+        dsn,
+        """
+        from concurrent.futures import ProcessPoolExecutor
+        import multiprocessing
+
+        def start(number):
+            return str(client.start("flow", number).run_id)
+
+        client.start("flow")
+        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as executor:
+            ids = list(executor.map(start, range(20)))
+        print(len({client.get_run(each).run_id for each in ids}))
+        """,
+    )
+
+    assert lines == ["20"]
+
+
+def test_the_interpreter_ends_though_somebody_waits(dsn: str) -> None:
+    lines = script(
+        dsn,
+        """
+        run = client.start("flow")
+        threading.Thread(target=run.wait, daemon=True).start()
+        next(run.events())
+        print("end")
+        """,
+    )
+
+    assert lines == ["end"]
+
+
+def test_the_interpreter_waits_for_receivers_that_are_being_called(dsn: str) -> None:
+    lines = script(
+        dsn,
+        """
+        run = client.start("flow")
+        run.on(RunCompleted, lambda event: print("heard"))
+        work()
+        run.wait(10)
+        """,
+    )
+
+    assert lines == ["heard"]
+
+
+def test_a_receiver_that_is_called_at_the_end_may_still_use_its_client(dsn: str) -> None:
+    lines = script(
+        dsn,
+        """
+        run = client.start("flow")
+        run.on(RunCompleted, lambda event: print(client.get_run(event.run_id).status))
+        work()
+        run.wait(10)
+        """,
+    )
+
+    assert lines == ["completed"]
+
+
+def test_a_client_may_end_in_each_way_without_a_word(dsn: str) -> None:
+    lines = script(
+        dsn,
+        """
+        run = FlowClient(dsn).start("flow")
+        work()
+        print(len(run.result(10)))
+        del run
+        client.close()
+        """,
+    )
+
+    assert lines == ["1"]
