@@ -12,7 +12,7 @@ import sqlalchemy
 from alembic import context
 
 from pgflow import migrations
-from pgflow._tables import metadata
+from pgflow.schema.tables import metadata
 
 # The version table lives in our schema, so the schema has to be there before Alembic looks for it. "create schema if
 # not exists" would ask for a privilege that is not needed where somebody else has created it.

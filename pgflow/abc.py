@@ -33,11 +33,11 @@ class FlowRunView(Protocol):
 class FlowStarter(Protocol):
     """Defines flows and starts runs of them."""
 
-    def ensure_flow(self, definition: Mapping[str, Json]) -> None:
-        """Define a flow that is missing and update changed options; `FlowShapeError` where the shape differs."""
+    def ensure_flow(self, definition: Mapping[str, Json], *, replace: bool = False) -> None:
+        """Define a flow that is missing and update changed options; `FlowShapeError` where the shape differs.
 
-    def delete_flow(self, flow_slug: str) -> None:
-        """Delete a flow with all its runs and its queue; nothing happens if there is none."""
+        With ``replace`` the flow is deleted first, with all its runs.
+        """
 
     def start_flow(
         self,
@@ -63,6 +63,9 @@ class TaskProcessor(Protocol):
 
     def ensure_flow(self, definition: Mapping[str, Json]) -> None:
         """Define a flow that is missing and update changed options; `FlowShapeError` where the shape differs."""
+
+    def check_flow(self, definition: Mapping[str, Json]) -> None:
+        """`UnknownFlowError` or `FlowShapeError` where the database differs: for a role that may not define flows."""
 
     def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
         """A run with its steps, or None; a handler's context reads the run input from it."""

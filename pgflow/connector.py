@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pgflow import _engine
 from pgflow import dsn as dsns
-from pgflow._calls import EngineCalls, Rows
-from pgflow._pool import Pool, connect
 from pgflow.abc import RunObserver, Subscription
-from pgflow.borrowed import borrow
-from pgflow.errors import PgflowError
+from pgflow.engine import statements
+from pgflow.engine.borrowed import borrow
+from pgflow.engine.calls import EngineCalls, Rows
+from pgflow.engine.pool import Pool, connect
+from pgflow.errors import ClientClosedError
 from pgflow.listener import Listener
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ class PsycopgConnector(EngineCalls):
     Nothing is opened before the first call. ``dsn`` is described in `pgflow.dsn`; None means ``PGFLOW_DSN``.
 
     ``listen_dsn`` names a direct connection for the listener where ``dsn`` leads through a pooler that LISTEN does not
-    get through. ``pool_size`` is the most connections of the pool; the listener has one more. ``prepare_threshold`` is
-    psycopg's; behind PgBouncer it has to be None, and then the role's ``statement_timeout`` is left as it is.
+    get through. ``pool_size`` is the most connections of the pool, and ``pool_timeout`` the seconds to wait for a free
+    one; the listener has one more. ``prepare_threshold`` is psycopg's; behind PgBouncer it has to be None, and then the
+    role's ``statement_timeout`` is left as it is.
     ``linger``, ``check_interval`` and ``reconnect_timeout`` are the listener's, in seconds.
     """
 
@@ -43,6 +44,7 @@ class PsycopgConnector(EngineCalls):
         *,
         listen_dsn: str | URL | None = None,
         pool_size: int = 10,
+        pool_timeout: float = 30.0,
         prepare_threshold: int | None = 5,
         linger: float = 30.0,
         check_interval: float = 5.0,
@@ -51,14 +53,14 @@ class PsycopgConnector(EngineCalls):
         resolved = dsns.resolve(dsn)
         is_direct = listen_dsn is not None or prepare_threshold is not None
         self._shown = dsns.redacted(resolved)
-        self._pool = Pool(resolved, size=pool_size, prepare_threshold=prepare_threshold)
+        self._pool = Pool(resolved, size=pool_size, timeout=pool_timeout, prepare_threshold=prepare_threshold)
         self._listener = Listener(
             partial(
                 connect,
                 resolved if listen_dsn is None else dsns.resolve(listen_dsn),
                 name="pgflow listener",
                 prepare_threshold=prepare_threshold,
-                statements=(_engine.NO_STATEMENT_TIMEOUT, _engine.BRIEF_LOCK_WAITS) if is_direct else (),
+                setup=(statements.NO_STATEMENT_TIMEOUT, statements.BRIEF_LOCK_WAITS) if is_direct else (),
             ),
             partial(_notify, self._pool),
             linger=linger,
@@ -95,7 +97,7 @@ class PsycopgConnector(EngineCalls):
 
     def _require_open(self) -> None:
         if not self._finalizer.alive:
-            raise PgflowError("the client is closed: make another one")
+            raise ClientClosedError("the client is closed: make another one")
 
     def close(self) -> None:
         """Close every connection and end the listener; who still waits is told. Idempotent and final."""
@@ -105,7 +107,7 @@ class PsycopgConnector(EngineCalls):
 
 def _notify(pool: Pool, channel: str) -> None:
     with pool.connection(_NOTIFY_TIMEOUT) as connection:
-        connection.execute(_engine.NOTIFY.encode(), {"channel": channel})
+        connection.execute(statements.NOTIFY.encode(), {"channel": channel})
 
 
 def _close(pool: Pool, listener: Listener, *, silently: bool) -> None:

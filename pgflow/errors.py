@@ -13,11 +13,13 @@
     ├── UnknownStepError (LookupError)
     ├── UnknownRunError (LookupError)
     ├── RunConflictError                    a run id or key reused with another flow or input
-    ├── NotJsonError (ValueError)           a value that jsonb cannot hold
+    ├── NotJsonError (ValueError)           a value that jsonb cannot hold; MisfitError where it does not fit its type
     ├── RunFailedError                      the awaited run failed
     ├── WaitTimeoutError (TimeoutError)
     ├── RunNotCommittedError                waiting for a run that nobody else can see
     ├── DsnError (ValueError)               no server was named, or not in a form libpq takes
+    ├── ClientClosedError                   a client that was closed is used, or waited with
+    ├── EmbeddedServerError                 the embedded PostgreSQL does not start, run or stop
     ├── IsolationLevelError                 a transition outside READ COMMITTED
     └── SchemaError                         the database is not at the revision this code needs
         ├── SchemaMissingError
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
     from pgflow.abc import FlowRunView
 
 __all__ = [
+    "ClientClosedError",
     "DefinitionError",
     "DsnError",
     "DuplicateStepError",
+    "EmbeddedServerError",
     "FlowShapeError",
     "HandlerSignatureError",
     "InvalidSlugError",
@@ -155,6 +159,14 @@ class DsnError(PgflowError, ValueError):
     """No database was named, or not in a form that libpq or SQLAlchemy take."""
 
 
+class ClientClosedError(PgflowError):
+    """A client was used after it had been closed, or closed while somebody waited with it."""
+
+
+class EmbeddedServerError(PgflowError):
+    """The embedded PostgreSQL cannot be found, started, used or stopped."""
+
+
 class IsolationLevelError(PgflowError):
     """A state transition was called outside READ COMMITTED, which its locks rely on."""
 
@@ -197,7 +209,7 @@ def from_database(error: psycopg.Error) -> PgflowError | None:
     kind = _BY_SQLSTATE.get(error.sqlstate or "")
     if kind is None:
         return None
-    message = error.diag.message_primary or str(error)
+    message = ". ".join(filter(None, [error.diag.message_primary, error.diag.message_hint])) or str(error)
     if kind is FlowShapeError:
         return FlowShapeError(message, tuple((error.diag.message_detail or "").splitlines()))
     return kind(message)

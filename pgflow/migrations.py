@@ -13,8 +13,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pgflow.errors import SchemaMissingError, SchemaTooNewError, SchemaTooOldError
-
 if TYPE_CHECKING:
     import psycopg
     import sqlalchemy
@@ -122,19 +120,10 @@ def check(connection: psycopg.Connection[Any]) -> None:
     :raises SchemaTooOldError: it is at an older revision.
     :raises SchemaTooNewError: it is at a revision that is not among ours.
     """
-    database, known = current(connection), revisions()
-    if database is None:
-        raise SchemaMissingError('the database has no pgflow schema: run "pgflow migrate" on it')
-    if database not in known:
-        raise SchemaTooNewError(
-            f"the database is at revision {database}, which this version of pgflow does not know: "
-            'run "pip install --upgrade pgflow-sdk"'
-        )
-    if database != known[-1]:
-        raise SchemaTooOldError(
-            f"the database is at revision {database}, and this version of pgflow needs {known[-1]}: "
-            'run "pgflow migrate"'
-        )
+    from pgflow.dsn import redacted
+    from pgflow.schema.revision import require_revision
+
+    require_revision(current(connection), redacted(connection.info.dsn))
 
 
 @contextmanager
@@ -172,14 +161,14 @@ def drop_functions(*names: str) -> None:
 
 def install_pgmq() -> None:
     """Make sure of a pgmq, in a revision: the database's own, its extension, or the SQL of the ``pgmq`` package."""
-    from pgflow._pgmq import install_sql
+    from pgflow.schema.pgmq import install_sql
 
     _execute(install_sql())
 
 
 def uninstall_pgmq() -> None:
     """Drop pgmq, in a revision, if `install_pgmq` created it and no queue is left."""
-    from pgflow._pgmq import uninstall_sql
+    from pgflow.schema.pgmq import uninstall_sql
 
     _execute(uninstall_sql())
 

@@ -9,31 +9,27 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import psycopg
 
 __all__ = ["pgflow_connection", "pgflow_dsn"]
 
 
 @pytest.fixture(scope="session")
-def pgflow_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pgflow_dsn() -> Iterator[str]:
     """The DSN of a migrated database that belongs to this test session (under pytest-xdist, to each of its processes).
 
     It is dropped in the end. Whatever a test commits there, the next one finds.
     """
     from pgflow import migrations
 
-    folder = tmp_path_factory.getbasetemp()
-    # The processes of pytest-xdist have folders of their own in that of the run, and share its server.
-    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    with _server(folder / "pgflow") as server, _database(server) as dsn:
+    with _server() as server, _database(server) as dsn:
         migrations.upgrade(dsn)
         yield dsn
 
@@ -54,14 +50,18 @@ def pgflow_connection(pgflow_dsn: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[str]:
+def _server() -> Iterator[str]:
     given = os.environ.get("PGFLOW_TEST_DSN")
     if given:
         yield given
         return
     from pgflow.embedded import EmbeddedServer
 
-    with EmbeddedServer(folder, settings={"fsync": "off", "full_page_writes": "off"}) as server:
+    # Not below pytest's own folder: that is closed to the system user as which root's server runs.
+    with (
+        TemporaryDirectory(prefix="pgflow-") as folder,
+        EmbeddedServer(folder, settings={"fsync": "off", "full_page_writes": "off"}) as server,
+    ):
         yield server.dsn()
 
 

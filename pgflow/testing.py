@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pgflow.borrowed import BorrowedConnector
 from pgflow.client import FlowClient, FlowRun
+from pgflow.engine.borrowed import BorrowedConnector
 from pgflow.models import Completion
 from pgflow.worker.context import Context
 from pgflow.worker.failures import failure_of

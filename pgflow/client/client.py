@@ -130,14 +130,11 @@ class FlowClient:
     def register(self, flow: Flow[Any], *, replace: bool = False) -> None:
         """Define a flow that the database does not have, or update its options, as a starting worker does.
 
-        With ``replace`` the flow is deleted first, with all its runs, and defined anew.
+        With ``replace`` the flow is deleted first, with all its runs, and defined anew, in one transaction.
 
         :raises FlowShapeError: the database has it with other steps, dependencies or types.
         """
-        definition = flow.definition()
-        if replace:
-            self._connector.delete_flow(flow.slug)
-        self._connector.ensure_flow(definition)
+        self._connector.ensure_flow(flow.definition(), replace=replace)
 
     def close(self) -> None:
         """Close every connection; callers that still wait are told by a `PgflowError`. Idempotent and final."""
@@ -181,7 +178,7 @@ def _openness(connection: Any) -> Callable[[], bool] | None:
     """Return what says whether the caller's transaction is still open, None where there is none to be waited for."""
     if connection is None:
         return None
-    from pgflow.borrowed import borrow
+    from pgflow.engine.borrowed import borrow
 
     borrowed = borrow(connection)
     return borrowed.in_transaction if borrowed.in_transaction() else None

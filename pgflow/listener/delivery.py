@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 from attrs import define, field
 
-from pgflow._calls import translated
+from pgflow.engine.calls import translated
 from pgflow.errors import UnknownRunError
 from pgflow.events import from_notification
 from pgflow.listener.probe import Probe
@@ -126,6 +126,9 @@ class Delivery:
         incomplete: set[UUID] = set()
         for notify in self._session.received():
             if notify.channel == self._probe.channel:
+                if self._probe.verdict is False:
+                    # It was only late: who came meanwhile is polled for, and has not been listened for.
+                    self._registry.renew()
                 self._probe.arrived()
                 self._check_at = time.monotonic() + self._check_interval
                 self._unlisten_soon()
@@ -197,7 +200,7 @@ class Delivery:
             self._unlisten_soon()
         if self._unlisten_at is not None and time.monotonic() >= self._unlisten_at:
             self._unlisten_at = None
-            probe = (self._probe.channel,) if self._probe.verdict is not None else ()
+            probe = (self._probe.channel,) if self._probe.verdict else ()
             self._session.change(unlisten=[*self._registry.take_stale(), *probe])
 
     def _unlisten_soon(self) -> None:

@@ -20,7 +20,7 @@ import psycopg
 
 from pgflow._fork import forget_after_fork, keep
 from pgflow.abc import RunObserver
-from pgflow.errors import PgflowError
+from pgflow.errors import ClientClosedError, PgflowError
 from pgflow.listener.delivery import Delivery
 from pgflow.listener.probe import Probe
 from pgflow.listener.session import ListenSession
@@ -125,7 +125,7 @@ class Listener:
             if not is_wanted:
                 session.close()
                 waker.close()
-                raise PgflowError("the client was closed while its listener was being started")
+                raise ClientClosedError("the client was closed while its listener was being started")
             thread.start()
 
     def stop(self, *, silently: bool = False) -> None:
@@ -135,7 +135,7 @@ class Listener:
             thread, self._thread = self._thread, None
         self._wake()
         if not silently:
-            self._tell_all(lambda run_id: PgflowError(f"the client was closed while run {run_id} was awaited"))
+            self._tell_all(lambda run_id: ClientClosedError(f"the client was closed while run {run_id} was awaited"))
         self._registry.clear()
         if thread is not None and thread is not threading.current_thread():
             # A thread that is just connecting ends when that does.

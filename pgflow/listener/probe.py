@@ -22,7 +22,7 @@ __all__ = ["Probe"]
 logger = logging.getLogger(__name__)
 
 # Far longer than a notification takes, and nobody is kept waiting by it: runs are polled until the probe has arrived.
-_PATIENCE = 1.0
+_PATIENCE = 5.0
 _RETRY_AFTER = 1.0
 
 

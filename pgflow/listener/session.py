@@ -15,8 +15,8 @@ import psycopg
 from attrs import define, field, frozen
 from psycopg import Notify
 
-from pgflow import _engine
-from pgflow._rows import snapshot
+from pgflow.engine import statements
+from pgflow.engine.rows import snapshot
 from pgflow.models import RunSnapshot, RunStatus
 
 __all__ = ["ListenSession", "Progress"]
@@ -61,7 +61,7 @@ class ListenSession:
         """Stop and start listening, all in one statement that has committed on return."""
         leaving = self.channels.intersection(unlisten)
         joining = set(listen) - self.channels
-        text = ";".join(part for part in (_engine.unlisten(leaving), _engine.listen(joining)) if part)
+        text = ";".join(part for part in (statements.unlisten(leaving), statements.listen(joining)) if part)
         if text:
             self._connection.execute(text.encode())
             self.channels = self.channels - leaving | joining
@@ -77,7 +77,7 @@ class ListenSession:
         while waiting:
             batch = waiting.pop()
             try:
-                found += self._snapshots(_engine.WATCH_RUNS, batch)
+                found += self._snapshots(statements.WATCH_RUNS, batch)
             except psycopg.errors.LockNotAvailable:
                 if len(batch) == 1:
                     locked += batch
@@ -90,7 +90,7 @@ class ListenSession:
         return [
             found
             for batch in _batches(run_ids, _WATCH_BATCH)
-            for found in self._snapshots(_engine.RUNS_WITH_STATES, batch)
+            for found in self._snapshots(statements.RUNS_WITH_STATES, batch)
         ]
 
     def _snapshots(self, statement: str, run_ids: Sequence[UUID]) -> list[RunSnapshot]:
@@ -101,7 +101,7 @@ class ListenSession:
         return [
             Progress(UUID(run_id), RunStatus(status), version)
             for batch in _batches(run_ids, _STATUS_BATCH)
-            for run_id, status, version in self._rows(_engine.RUN_STATUSES, batch)
+            for run_id, status, version in self._rows(statements.RUN_STATUSES, batch)
         ]
 
     def _rows(self, statement: str, run_ids: Sequence[UUID]) -> list[tuple[Any, ...]]:

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
+
 from pgflow.abc import Subscription, TaskProcessor
 from pgflow.dsl import Flow
 from pgflow.worker.crew import Crew
@@ -159,12 +161,13 @@ class Worker:
     def _connect(self) -> TaskProcessor:
         from pgflow.connector import PsycopgConnector
 
-        return PsycopgConnector(self._dsn)
+        # Few connections, one a thread of the crew; what does not come at once is an outage, which the crew minds.
+        return PsycopgConnector(self._dsn, pool_size=4, pool_timeout=5.0)
 
     def _introduce(self, processor: TaskProcessor) -> None:
         slugs = list(self._flows)
         for flow in self._flows.values():
-            processor.ensure_flow(flow.definition())
+            _define(processor, flow)
         processor.register_worker(self._worker_id, slugs, f"{socket.gethostname()}:{os.getpid()}")
         self._executor = self._given_executor or HandlerThreads(self._concurrency)
         crew = Crew(
@@ -203,3 +206,12 @@ class Worker:
         if self._crew is not None:
             self._crew.claimer.stop()
         self._ends.put(error)
+
+
+def _define(processor: TaskProcessor, flow: Flow[Any]) -> None:
+    definition = flow.definition()
+    try:
+        processor.ensure_flow(definition)
+    except psycopg.errors.InsufficientPrivilege:
+        # The role may work and not define: somebody else has to have defined this very flow.
+        processor.check_flow(definition)

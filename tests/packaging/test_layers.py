@@ -14,10 +14,9 @@ PACKAGE = Path(pgflow.__file__).parent
 
 #: From the bottom up; a module imports from its own layer and from those below it.
 LAYERS = (
-    {"errors", "models", "events", "abc", "dsn"},
+    {"errors", "models", "events", "abc"},
     {"dsl", "signals"},
-    {"_engine", "_calls", "_rows", "_fork", "_pool", "borrowed", "connector", "listener"}
-    | {"migrations", "_pgmq", "_tables", "embedded", "_programs"},
+    {"dsn", "_fork", "engine", "connector", "listener", "migrations", "schema", "embedded"},
     {"client", "worker"},
     {"testing", "pytest_plugin", "cli", "__main__"},
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pgflow._rows import clean_text, dump_json
+from pgflow.engine.rows import clean_text, dump_json
 from pgflow.errors import NotJsonError
 
 

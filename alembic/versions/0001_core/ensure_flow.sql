@@ -2,9 +2,10 @@
 -- shape (steps, dependencies) is refused as check_flow does.
 -- The definition is {flow_slug, max_attempts, base_delay, timeout, steps: [{step_slug, deps, handler_name,
 -- max_attempts, base_delay, timeout, start_delay}]}, the steps after their dependencies.
--- Locks: create_flow's advisory lock, so that workers that start together define it once.
+-- With p_replace the flow is deleted first, with its runs.
+-- Locks: create_flow's advisory lock, so that workers that start together define it once; as delete_flow to replace.
 -- Called by a starting worker and by a client's register.
-create or replace function pgflow.ensure_flow(p_definition jsonb) returns void
+create or replace function pgflow.ensure_flow(p_definition jsonb, p_replace boolean default false) returns void
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -13,6 +14,9 @@ declare
   v_slug text := p_definition ->> 'flow_slug';
 begin
   perform pg_advisory_xact_lock(hashtextextended('pgflow.flow:' || lower(v_slug), 0));
+  if p_replace then
+    perform pgflow.delete_flow(v_slug);
+  end if;
 
   if exists (select from pgflow.flows as f where f.flow_slug = v_slug) then
     perform pgflow.check_flow(p_definition);

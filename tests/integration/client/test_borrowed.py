@@ -13,8 +13,8 @@ from sqlalchemy import Engine as Alchemy
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from pgflow.borrowed import BorrowedConnector, borrow
 from pgflow.client import FlowClient
+from pgflow.engine.borrowed import BorrowedConnector, borrow
 from pgflow.errors import RunConflictError, RunNotCommittedError, UnknownFlowError, UnknownRunError
 from pgflow.events import RunCompleted
 from pgflow.models import Completion, RunStatus

@@ -12,10 +12,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from pgflow import _engine
-from pgflow._pool import Connection, connect
 from pgflow.client import FlowClient
 from pgflow.connector import PsycopgConnector
+from pgflow.engine import statements
+from pgflow.engine.pool import Connection, connect
 from pgflow.errors import UnknownRunError
 from pgflow.events import RunCompleted, RunStarted, StepCompleted, StepStarted
 from pgflow.listener import Listener
@@ -30,8 +30,8 @@ def flow(engine: Engine) -> None:
 
 
 def opener(dsn: str, name: str = "pgflow listener") -> partial[Connection]:
-    statements = (_engine.BRIEF_LOCK_WAITS,)
-    return partial(connect, dsn, name=name, prepare_threshold=5, statements=statements)
+    once_open = (statements.BRIEF_LOCK_WAITS,)
+    return partial(connect, dsn, name=name, prepare_threshold=5, setup=once_open)
 
 
 def deaf(channel: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from pgflow.client import FlowClient
 from pgflow.connector import PsycopgConnector
-from pgflow.errors import PgflowError, RunFailedError, UnknownRunError, UnknownStepError, WaitTimeoutError
+from pgflow.errors import ClientClosedError, RunFailedError, UnknownRunError, UnknownStepError, WaitTimeoutError
 from pgflow.models import RunStatus, StepStatus
 from tests.integration.client.moments import DEADLINE, Listeners, meanwhile, until, wait_until_deaf
 from tests.plugins.databases import Connection
@@ -277,15 +277,15 @@ def test_a_run_that_is_deleted_while_it_is_awaited(dsn: str, engine: Engine, lis
     run = FlowClient(connector=connector).start("flow")
     with meanwhile(run.wait) as waiting:
         listeners.wait_for_statement("get_run_statuses")
-        connector.delete_flow("flow")
+        engine.call("delete_flow", p_flow_slug="flow")
 
         assert isinstance(waiting.exception(DEADLINE), UnknownRunError)
     connector.close()
 
 
-def test_a_run_that_was_deleted_before_it_is_awaited(client: FlowClient, connector: PsycopgConnector) -> None:
+def test_a_run_that_was_deleted_before_it_is_awaited(client: FlowClient, engine: Engine) -> None:
     run = client.start("flow")
-    connector.delete_flow("flow")
+    engine.call("delete_flow", p_flow_slug="flow")
 
     with pytest.raises(UnknownRunError, match=str(run.run_id)):
         run.wait(DEADLINE)
@@ -301,7 +301,7 @@ def test_closing_the_client_tells_those_who_wait(dsn: str, engine: Engine, liste
         client.close()
 
         failure = waiting.exception(DEADLINE)
-        assert type(failure) is PgflowError
+        assert type(failure) is ClientClosedError
         assert "closed" in str(failure)
     until(lambda: listeners.queries() == [])
 

@@ -35,8 +35,7 @@ def test_other(pgflow_connection):
 
 def run_pytest(folder: Path, **environment: str) -> str:
     (folder / "test_users.py").write_text(TESTS)
-    # The project is not necessarily installed where its own tests run, so the plugin is named.
-    command = [sys.executable, "-m", "pytest", "-p", "pgflow.pytest_plugin", "-p", "no:cacheprovider", "test_users.py"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_users.py"]
     paths = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
         command,

@@ -90,6 +90,9 @@ class Scripted:
     def ensure_flow(self, definition: Mapping[str, Json]) -> None:
         raise AssertionError("not scripted")
 
+    def check_flow(self, definition: Mapping[str, Json]) -> None:
+        raise AssertionError("not scripted")
+
     def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
         raise AssertionError("not scripted")
 

@@ -14,8 +14,8 @@ from uuid import UUID
 
 import psycopg
 
-from pgflow import _engine
-from pgflow._rows import clean_text, dump_json, run_row, snapshot, task_key, task_record
+from pgflow.engine import statements
+from pgflow.engine.rows import clean_text, dump_json, run_row, snapshot, task_key, task_record
 from pgflow.errors import NotJsonError, PgflowError, SchemaMissingError, SchemaTooOldError, from_database
 from pgflow.models import Completion, Failure, Json, RunRow, RunSnapshot, TaskKey, TaskRecord
 
@@ -47,13 +47,13 @@ class EngineCalls(ABC):
 
     # Definition
 
-    def ensure_flow(self, definition: Mapping[str, Json]) -> None:
+    def ensure_flow(self, definition: Mapping[str, Json], *, replace: bool = False) -> None:
         """Define a flow that is missing and update changed options; `FlowShapeError` where the shape differs."""
-        self._call(_engine.ENSURE_FLOW, definition=dump_json(definition))
+        self._call(statements.ENSURE_FLOW, definition=dump_json(definition), replace=replace)
 
-    def delete_flow(self, flow_slug: str) -> None:
-        """Delete a flow with all its runs and its queue; nothing happens if there is none."""
-        self._call(_engine.DELETE_FLOW, flow_slug=flow_slug)
+    def check_flow(self, definition: Mapping[str, Json]) -> None:
+        """Compare a definition with the database: `UnknownFlowError` or `FlowShapeError` where they differ."""
+        self._call(statements.CHECK_FLOW, definition=dump_json(definition))
 
     # Starting
 
@@ -69,7 +69,7 @@ class EngineCalls(ABC):
     ) -> RunRow:
         """Start a run, on a borrowed connection if one is given, else in a transaction of its own."""
         ((row,),) = self._call(
-            _engine.START_FLOW,
+            statements.START_FLOW,
             connection,
             flow_slug=flow_slug,
             input=dump_json(input),
@@ -87,7 +87,7 @@ class EngineCalls(ABC):
             for start in range(0, len(texts), _BATCH)
         ]
         try:
-            rows = self._fetch_all(_engine.START_FLOWS, batches, connection)
+            rows = self._fetch_all(statements.START_FLOWS, batches, connection)
         except Exception as exc:
             raise_translated(exc)
             raise
@@ -100,7 +100,7 @@ class EngineCalls(ABC):
 
     def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
         """The snapshot of a run, or None if there is no such run."""
-        rows = self._call(_engine.RUN_WITH_STATES, run_id=str(run_id))
+        rows = self._call(statements.RUN_WITH_STATES, run_id=str(run_id))
         return snapshot(*rows[0]) if rows else None
 
     # Working
@@ -110,29 +110,29 @@ class EngineCalls(ABC):
     ) -> list[TaskRecord]:
         """Claim up to ``qty`` visible tasks for ``lease`` seconds, fairly among the flows; never waits."""
         rows = self._call(
-            _engine.CLAIM_TASKS, flow_slugs=list(flow_slugs), qty=qty, lease=lease, worker_id=_id(worker_id)
+            statements.CLAIM_TASKS, flow_slugs=list(flow_slugs), qty=qty, lease=lease, worker_id=_id(worker_id)
         )
         return [task_record(row) for row in rows]
 
     def claim_run_tasks(self, run_id: UUID, *, lease: float, worker_id: UUID | None = None) -> list[TaskRecord]:
         """Claim every queued task of one run, those included that wait for their retry."""
-        rows = self._call(_engine.CLAIM_RUN_TASKS, run_id=str(run_id), lease=lease, worker_id=_id(worker_id))
+        rows = self._call(statements.CLAIM_RUN_TASKS, run_id=str(run_id), lease=lease, worker_id=_id(worker_id))
         return [task_record(row) for row in rows]
 
     def start_tasks(self, flow_slug: str, msg_ids: Sequence[int], worker_id: UUID | None = None) -> list[TaskRecord]:
         """Start the tasks of messages that the caller has read from the queue itself."""
-        rows = self._call(_engine.START_TASKS, flow_slug=flow_slug, msg_ids=list(msg_ids), worker_id=_id(worker_id))
+        rows = self._call(statements.START_TASKS, flow_slug=flow_slug, msg_ids=list(msg_ids), worker_id=_id(worker_id))
         return [task_record(row) for row in rows]
 
     def complete_tasks(self, completions: Sequence[Completion]) -> list[TaskKey]:
         """Report results; returned are those that changed nothing."""
         outputs = [dump_json(completion.output) for completion in completions]
-        return self._report(_engine.COMPLETE_TASKS, [completion.key for completion in completions], outputs=outputs)
+        return self._report(statements.COMPLETE_TASKS, [completion.key for completion in completions], outputs=outputs)
 
     def fail_tasks(self, failures: Sequence[Failure]) -> list[TaskKey]:
         """Report failed attempts, which the engine retries or not; returned are those that changed nothing."""
         return self._report(
-            _engine.FAIL_TASKS,
+            statements.FAIL_TASKS,
             [failure.key for failure in failures],
             error_messages=[clean_text(failure.error_message) for failure in failures],
             permanent=[failure.permanent for failure in failures],
@@ -142,11 +142,11 @@ class EngineCalls(ABC):
 
     def extend_leases(self, keys: Sequence[TaskKey], *, lease: float) -> list[TaskKey]:
         """Hold attempts for ``lease`` more seconds from now; returned are those that another attempt has taken."""
-        return self._report(_engine.EXTEND_LEASES, keys, lease=lease)
+        return self._report(statements.EXTEND_LEASES, keys, lease=lease)
 
     def release_tasks(self, keys: Sequence[TaskKey]) -> list[TaskKey]:
         """Hand tasks back unfinished, visible at once and the attempt not counted."""
-        return self._report(_engine.RELEASE_TASKS, keys)
+        return self._report(statements.RELEASE_TASKS, keys)
 
     def _report(self, statement: str, keys: Sequence[TaskKey], **parameters: Any) -> list[TaskKey]:
         if not keys:
@@ -164,14 +164,14 @@ class EngineCalls(ABC):
     def sleep_on_queues(self, worker_id: UUID, flow_slugs: Sequence[str], *, seconds: float) -> float | None:
         """Ask to be notified of new messages for ``seconds``; returns seconds to the next due message, None if none."""
         ((due,),) = self._call(
-            _engine.SLEEP_ON_QUEUES, worker_id=str(worker_id), flow_slugs=list(flow_slugs), seconds=seconds
+            statements.SLEEP_ON_QUEUES, worker_id=str(worker_id), flow_slugs=list(flow_slugs), seconds=seconds
         )
         return None if due is None else float(due)
 
     def register_worker(self, worker_id: UUID, flow_slugs: Sequence[str], function_name: str) -> None:
         """Note that this worker lives."""
         self._call(
-            _engine.REGISTER_WORKER,
+            statements.REGISTER_WORKER,
             worker_id=str(worker_id),
             queue_name=",".join(flow_slugs),
             function_name=clean_text(function_name),
@@ -179,11 +179,11 @@ class EngineCalls(ABC):
 
     def heartbeat_worker(self, worker_id: UUID) -> None:
         """Note that it still does."""
-        self._call(_engine.HEARTBEAT_WORKER, worker_id=str(worker_id))
+        self._call(statements.HEARTBEAT_WORKER, worker_id=str(worker_id))
 
     def stop_worker(self, worker_id: UUID) -> None:
         """Note that it stopped in order."""
-        self._call(_engine.STOP_WORKER, worker_id=str(worker_id))
+        self._call(statements.STOP_WORKER, worker_id=str(worker_id))
 
 
 def _id(worker_id: UUID | None) -> str | None:
@@ -208,8 +208,6 @@ def translated(exc: Exception) -> PgflowError | None:
 def _translated(exc: psycopg.Error) -> PgflowError | None:
     error = from_database(exc)
     if error is not None:
-        if exc.diag.message_hint:
-            error.args = (f"{error.args[0]}. {exc.diag.message_hint}", *error.args[1:])
         return error
     match exc:
         case psycopg.errors.InvalidSchemaName():

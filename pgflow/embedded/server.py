@@ -34,8 +34,8 @@ from urllib.parse import quote
 
 from attrs import define, field
 
-from pgflow._programs import find_programs, make_reachable, system_user
-from pgflow.errors import PgflowError
+from pgflow.embedded.programs import find_programs, make_reachable, system_user
+from pgflow.errors import EmbeddedServerError
 
 __all__ = ["EmbeddedServer", "server_dsn", "stop_servers"]
 
@@ -84,7 +84,7 @@ class EmbeddedServer:
         From now on SIGTERM ends this process as `sys.exit` would, unless it has a handler of its own: otherwise the
         server would outlive it.
 
-        :raises PgflowError: there are no programs to run, or the server did not start.
+        :raises EmbeddedServerError: there are no programs to run, or the server did not start.
         """
         if self._holding is not None:
             return self
@@ -129,11 +129,11 @@ class EmbeddedServer:
     def dsn(self, database: str = "postgres") -> str:
         """The URI of one of the running server's databases.
 
-        :raises PgflowError: the server does not run.
+        :raises EmbeddedServerError: the server does not run.
         """
         postmaster = self._postmaster()
         if postmaster is None:
-            raise PgflowError(f"the embedded server under {self.path} does not run: call start() first")
+            raise EmbeddedServerError(f"the embedded server under {self.path} does not run: call start() first")
         return f"postgresql://postgres@/{quote(database)}?host={quote(postmaster[1], safe='')}&port={_PORT}"
 
     def __enter__(self) -> EmbeddedServer:
@@ -186,9 +186,9 @@ class EmbeddedServer:
             self._run(
                 programs / "pg_ctl", "start", "-w", "-D", str(self.data), "-l", str(log), "-o", shlex.join(arguments)
             )
-        except PgflowError as exc:
+        except EmbeddedServerError as exc:
             said = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
-            raise PgflowError("\n".join([str(exc), *said])) from exc
+            raise EmbeddedServerError("\n".join([str(exc), *said])) from exc
 
     def _shut_down(self) -> None:
         """Ask the server for a fast shutdown and wait for its end; it rolls back what is open."""
@@ -199,7 +199,7 @@ class EmbeddedServer:
         deadline = time.monotonic() + _STOP_SECONDS
         while self._postmaster() is not None:
             if time.monotonic() > deadline:
-                raise PgflowError(f"the server on {self.data} did not stop within {_STOP_SECONDS} seconds")
+                raise EmbeddedServerError(f"the server on {self.data} did not stop within {_STOP_SECONDS} seconds")
             time.sleep(0.01)
         if (sockets := Path(postmaster[1])) != self.data:
             with suppress(OSError):
@@ -230,7 +230,7 @@ class EmbeddedServer:
             words = output.read().strip()
         said.unlink(missing_ok=True)
         if done.returncode != 0:
-            raise PgflowError(f"{program.name} failed with status {done.returncode} on {self.data}: {words}")
+            raise EmbeddedServerError(f"{program.name} failed with status {done.returncode} on {self.data}: {words}")
 
     def _socket_folder(self) -> Path:
         """The data folder where the socket's path fits, else a private folder among the temporary files."""
@@ -247,7 +247,9 @@ class EmbeddedServer:
             folder.mkdir(mode=0o700)
         except FileExistsError:
             if folder.is_symlink() or folder.stat().st_uid != owner:
-                raise PgflowError(f"{folder} belongs to somebody else: remove it, or choose a shorter path") from None
+                raise EmbeddedServerError(
+                    f"{folder} belongs to somebody else: remove it, or choose a shorter path"
+                ) from None
         else:
             os.chown(folder, owner, -1)
         return folder

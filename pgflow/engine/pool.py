@@ -12,10 +12,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
-from pgflow import _engine
 from pgflow._fork import forget_after_fork, keep
 from pgflow.dsn import redacted
-from pgflow.errors import PgflowError, SchemaMissingError, SchemaTooNewError, SchemaTooOldError
+from pgflow.engine import statements
+from pgflow.errors import ClientClosedError
+from pgflow.schema.revision import require_revision
 
 __all__ = ["Connection", "Pool", "connect", "session_options"]
 
@@ -45,13 +46,13 @@ def session_options(dsn: str, *, name: str, prepare_threshold: int | None) -> di
     }
 
 
-def connect(dsn: str, *, name: str, prepare_threshold: int | None, statements: Sequence[str]) -> Connection:
-    """Return a new autocommit connection on which ``statements`` have been run."""
+def connect(dsn: str, *, name: str, prepare_threshold: int | None, setup: Sequence[str]) -> Connection:
+    """Return a new autocommit connection on which the statements of ``setup`` have been run."""
     connection: Connection = psycopg.connect(
         dsn, **session_options(dsn, name=name, prepare_threshold=prepare_threshold)
     )
     try:
-        for statement in statements:
+        for statement in setup:
             connection.execute(statement.encode())
     except BaseException:
         connection.close()
@@ -66,9 +67,10 @@ class Pool:
     compares the schema's revision with the one that this code needs.
     """
 
-    def __init__(self, dsn: str, *, size: int, prepare_threshold: int | None) -> None:
+    def __init__(self, dsn: str, *, size: int, timeout: float, prepare_threshold: int | None) -> None:
         self._dsn = dsn
         self._size = size
+        self._timeout = timeout
         self._prepare_threshold = prepare_threshold
         self._is_closed = False
         self._begin_afresh()
@@ -96,13 +98,16 @@ class Pool:
     def _open(self) -> ConnectionPool[Connection]:
         with self._lock:
             if self._is_closed:
-                raise PgflowError("the client is closed: make another one")
+                raise ClientClosedError("the client is closed: make another one")
             if self._pool is None:
                 self._check_schema()
                 self._pool = ConnectionPool(
                     self._dsn,
                     min_size=1,
                     max_size=self._size,
+                    timeout=self._timeout,
+                    # Beyond that the next caller tries again, and not a pause that has grown long.
+                    reconnect_timeout=5.0,
                     kwargs=session_options(self._dsn, name="pgflow", prepare_threshold=self._prepare_threshold),
                     configure=self._configure,
                     check=_check_alive,
@@ -114,16 +119,16 @@ class Pool:
     @property
     def _statements(self) -> tuple[str, ...]:
         # A session setting made through a PgBouncer in transaction mode would be another client's next.
-        return () if self._prepare_threshold is None else (_engine.NO_STATEMENT_TIMEOUT,)
+        return () if self._prepare_threshold is None else (statements.NO_STATEMENT_TIMEOUT,)
 
     def _configure(self, connection: Connection) -> None:
         for statement in self._statements:
             connection.execute(statement.encode())
 
     def _check_schema(self) -> None:
-        with connect(self._dsn, name="pgflow", prepare_threshold=None, statements=()) as connection:
+        with connect(self._dsn, name="pgflow", prepare_threshold=None, setup=()) as connection:
             try:
-                row = connection.execute(_engine.SCHEMA_VERSION.encode()).fetchone()
+                row = connection.execute(statements.SCHEMA_VERSION.encode()).fetchone()
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 row = None
         require_revision(None if row is None else row[0], redacted(self._dsn))
@@ -135,28 +140,6 @@ class Pool:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
-
-
-def require_revision(found: str | None, database: str) -> None:
-    """Raise the `SchemaError` that says what to do about a schema at another revision than this code needs."""
-    needed = _engine.SCHEMA_REVISION
-    if found is None:
-        raise SchemaMissingError(f"the database ({database}) has no pgflow schema: run `pgflow migrate`")
-    if _number(found) < _number(needed):
-        raise SchemaTooOldError(
-            f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow needs "
-            f"{needed}: run `pgflow migrate`"
-        )
-    if _number(found) > _number(needed):
-        raise SchemaTooNewError(
-            f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow knows "
-            f"{needed} as the newest: run `pip install --upgrade pgflow-sdk`"
-        )
-
-
-def _number(revision: str) -> str:
-    """Return what a revision begins with: four digits that count."""
-    return revision.partition("_")[0]
 
 
 def _check_alive(connection: Connection) -> None:

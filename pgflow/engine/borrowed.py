@@ -15,7 +15,7 @@ from attrs import frozen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from pgflow._calls import EngineCalls, Rows
+from pgflow.engine.calls import EngineCalls, Rows
 from pgflow.errors import PgflowError, RunNotCommittedError
 
 if TYPE_CHECKING:

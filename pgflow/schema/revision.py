@@ -1,0 +1,33 @@
+"""The schema revision that this version of pgflow works with, and what to do about a database at another one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pgflow.errors import SchemaMissingError, SchemaTooNewError, SchemaTooOldError
+
+__all__ = ["NEEDED", "require_revision"]
+
+NEEDED: Final = "0003_fanout"
+"""The head of the revisions; written here so that no client reads their folder."""
+
+
+def require_revision(found: str | None, database: str) -> None:
+    """Raise the `SchemaError` that says what to do about a schema at another revision than this code needs."""
+    if found is None:
+        raise SchemaMissingError(f"the database ({database}) has no pgflow schema: run `pgflow migrate`")
+    if _number(found) < _number(NEEDED):
+        raise SchemaTooOldError(
+            f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow needs "
+            f"{NEEDED}: run `pgflow migrate`"
+        )
+    if _number(found) > _number(NEEDED):
+        raise SchemaTooNewError(
+            f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow knows "
+            f"{NEEDED} as the newest: run `pip install --upgrade pgflow-sdk`"
+        )
+
+
+def _number(revision: str) -> str:
+    """Return what a revision begins with: four digits that count."""
+    return revision.partition("_")[0]
