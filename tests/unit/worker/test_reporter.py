@@ -14,7 +14,7 @@ from pgflow.models import Completion, Failure, TaskKey, TaskRecord
 from pgflow.worker.inflight import Attempt, InFlight, KnownStep
 from pgflow.worker.outages import Health
 from pgflow.worker.reporter import Reporter
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 from tests.unit.worker.scripted import STEP, Scripted, attempt, done
 
 
