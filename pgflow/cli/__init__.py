@@ -54,7 +54,7 @@ def dsn_option(command: Any) -> Any:
         "--dsn",
         envvar="PGFLOW_DSN",
         metavar="DSN",
-        help="The database: a URI, key=value pairs, or an SQLAlchemy URL. Default: the environment's PGFLOW_DSN.",
+        help="The database: a URI, key=value pairs, or a SQLAlchemy URL. Default: the environment's PGFLOW_DSN.",
     )(command)
 
 

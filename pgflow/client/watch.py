@@ -70,7 +70,7 @@ class Receiver:
     """A function of the user's and the events that it is for."""
 
     types: tuple[type[Any], ...]
-    #: Called with the run that the receiver was connected to and the event.
+    #: Called with the event as it travelled; structuring its values is left to it.
     call: Callable[[Event], object]
 
     def submit(self, event: Event) -> None:
