@@ -28,7 +28,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import IO, Any
 from urllib.parse import quote
 
@@ -37,7 +37,7 @@ from attrs import define, field
 from pgflow.embedded.programs import find_programs, make_reachable, system_user
 from pgflow.errors import EmbeddedServerError
 
-__all__ = ["EmbeddedServer", "server_dsn", "stop_servers"]
+__all__ = ["DEFAULT_VERSION", "EmbeddedServer", "server_dsn", "stop_servers"]
 
 _logger = logging.getLogger(__name__)
 
@@ -139,9 +139,7 @@ class EmbeddedServer:
     def __enter__(self) -> EmbeddedServer:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
     @contextmanager
