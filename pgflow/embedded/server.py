@@ -34,6 +34,7 @@ from urllib.parse import quote
 
 from attrs import define, field
 
+from pgflow.dsn import ENVIRONMENT_VARIABLE
 from pgflow.embedded.programs import find_programs, make_reachable, system_user
 from pgflow.errors import EmbeddedServerError
 
@@ -265,7 +266,7 @@ def server_dsn(path: str | os.PathLike[str]) -> Iterator[str]:
 
     With ``PGFLOW_DSN`` nothing is started and nothing is written to ``path``.
     """
-    given = os.environ.get("PGFLOW_DSN")
+    given = os.environ.get(ENVIRONMENT_VARIABLE)
     if given:
         yield given
         return
