@@ -19,7 +19,7 @@ __all__ = ["Client", "FlowRealtime", "FlowRunView", "FlowStarter", "RunObserver"
 
 
 class FlowRunView(Protocol):
-    """What an error says about a run."""
+    """What names a run to whoever is told of it, by an error or by a signal."""
 
     @property
     def run_id(self) -> UUID:

@@ -52,8 +52,8 @@ def worker(
     The exit status is 0 if everything begun was finished, 3 if some of it was handed back to others, and 130 or 143
     after a second signal, which is obeyed at once.
     """
+    from pgflow.cli._loading import load_flows
     from pgflow.worker import Worker
-    from pgflow.worker.loading import load_flows
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # One announces itself when it is imported, the other each attempt to connect; the worker tells of outages itself.

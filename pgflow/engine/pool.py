@@ -116,14 +116,10 @@ class Pool:
                 )
             return self._pool
 
-    @property
-    def _statements(self) -> tuple[str, ...]:
-        # A session setting made through a PgBouncer in transaction mode would be another client's next.
-        return () if self._prepare_threshold is None else (statements.NO_STATEMENT_TIMEOUT,)
-
     def _configure(self, connection: Connection) -> None:
-        for statement in self._statements:
-            connection.execute(statement.encode())
+        # A session setting made through a PgBouncer in transaction mode would be another client's next.
+        if self._prepare_threshold is not None:
+            connection.execute(statements.NO_STATEMENT_TIMEOUT.encode())
 
     def _check_schema(self) -> None:
         with connect(self._dsn, name="pgflow", prepare_threshold=None, setup=()) as connection:

@@ -1,4 +1,4 @@
-"""The SQL that the client and the worker send: one statement for each function of the engine, and nothing else.
+"""The SQL that the client and the worker send: one statement for each function of the engine, and a few of sessions.
 
 Arguments go by name, so that a parameter added to a function later changes nothing here. What comes back is text,
 numbers and booleans only: rows with JSON in them cross as JSON text, which reads the same on a connection of ours, on
@@ -10,7 +10,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["listen", "unlisten"]
+__all__ = [
+    "BRIEF_LOCK_WAITS",
+    "CHECK_FLOW",
+    "CLAIM_RUN_TASKS",
+    "CLAIM_TASKS",
+    "COMPLETE_TASKS",
+    "ENSURE_FLOW",
+    "EXTEND_LEASES",
+    "FAIL_TASKS",
+    "HEARTBEAT_WORKER",
+    "NOTIFY",
+    "NO_STATEMENT_TIMEOUT",
+    "REGISTER_WORKER",
+    "RELEASE_TASKS",
+    "RUNS_WITH_STATES",
+    "RUN_STATUSES",
+    "RUN_WITH_STATES",
+    "SCHEMA_VERSION",
+    "SLEEP_ON_QUEUES",
+    "START_FLOW",
+    "START_FLOWS",
+    "START_TASKS",
+    "STOP_WORKER",
+    "WATCH_RUNS",
+    "listen",
+    "unlisten",
+]
 
 SCHEMA_VERSION: Final = "select version_num from pgflow.alembic_version"
 

@@ -16,9 +16,9 @@ from pgflow.models import Completion, Failure, Json, TaskRecord
 from pgflow.worker.context import Context
 from pgflow.worker.control import FailPermanently, RetryAfter
 from pgflow.worker.failures import failure_of
-from pgflow.worker.inflight import Attempt, InFlight, KnownStep
+from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.reporter import Reporter
-from pgflow.worker.steps import unknown_step
+from pgflow.worker.steps import KnownStep, unknown_step
 from pgflow.worker.threads import HandlerThreads
 
 __all__ = ["Runner"]

@@ -9,8 +9,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from queue import SimpleQueue
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -24,6 +23,9 @@ from pgflow.worker.outcome import Outcome
 from pgflow.worker.run_inputs import RunInputs
 from pgflow.worker.steps import by_slug, known_steps
 from pgflow.worker.threads import HandlerThreads
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 __all__ = ["Worker"]
 
@@ -40,7 +42,7 @@ class Worker:
     by another when its leases end.
 
     :param flows: a `Flow` or several. Those that the database does not know are defined, changed options are updated.
-    :param dsn: the database; None is the environment's ``PGFLOW_DSN``.
+    :param dsn: the database, in any form that `pgflow.dsn` describes; None is the environment's ``PGFLOW_DSN``.
     :param concurrency: how many handlers run at a time.
     :param lease: seconds for which a claimed task is the worker's; it is extended while the handler runs, so it says
         how soon others take over from a worker that has died.
@@ -53,7 +55,7 @@ class Worker:
     def __init__(
         self,
         flows: Flow[Any] | Sequence[Flow[Any]],
-        dsn: str | None = None,
+        dsn: str | URL | None = None,
         *,
         concurrency: int = 10,
         lease: float = 30.0,
@@ -153,9 +155,7 @@ class Worker:
     def __enter__(self) -> Worker:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
     def _connect(self) -> TaskProcessor:

@@ -8,8 +8,8 @@ import textwrap
 
 import pytest
 
-from tests.integration.client.moments import DEADLINE
 from tests.plugins.engine import Engine
+from tests.plugins.waiting import DEADLINE
 
 PREAMBLE = """
     import os, sys, threading
