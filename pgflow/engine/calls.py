@@ -69,10 +69,9 @@ class EngineCalls(ABC):
         *,
         run_id: UUID | None = None,
         idempotency_key: str | None = None,
-        watched: bool = False,
         connection: Any = None,
     ) -> RunRow:
-        """Start a run, on a borrowed connection if one is given, else in a transaction of its own."""
+        """Start a silent run, on a borrowed connection if one is given, else in a transaction of its own."""
         ((row,),) = self._call(
             statements.START_FLOW,
             connection,
@@ -80,7 +79,6 @@ class EngineCalls(ABC):
             input=dump_json(input),
             run_id=None if run_id is None else str(run_id),
             idempotency_key=idempotency_key,
-            watched=watched,
         )
         return run_row(json.loads(row))
 
@@ -88,8 +86,7 @@ class EngineCalls(ABC):
         """Start a run for each input, a thousand in a statement, all or none; the result is in their order."""
         texts = [dump_json(each) for each in inputs]
         batches = [
-            {"flow_slug": flow_slug, "inputs": texts[start : start + _BATCH], "watched": False}
-            for start in range(0, len(texts), _BATCH)
+            {"flow_slug": flow_slug, "inputs": texts[start : start + _BATCH]} for start in range(0, len(texts), _BATCH)
         ]
         rows = self._call_all(statements.START_FLOWS, batches, connection)
         return [

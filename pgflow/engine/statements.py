@@ -52,12 +52,12 @@ CHECK_FLOW: Final = "select pgflow.check_flow(p_definition => %(definition)s::js
 START_FLOW: Final = """\
 select to_json(r)::text
   from pgflow.start_flow(flow_slug => %(flow_slug)s::text, input => %(input)s::jsonb, run_id => %(run_id)s::uuid,
-                         idempotency_key => %(idempotency_key)s::text, watched => %(watched)s::boolean) r"""
+                         idempotency_key => %(idempotency_key)s::text, watched => false) r"""
 
 START_FLOWS: Final = """\
 select to_json(r)::text
   from pgflow.start_flows(p_flow_slug => %(flow_slug)s::text, p_inputs => %(inputs)s::jsonb[],
-                          p_watched => %(watched)s::boolean) r"""
+                          p_watched => false) r"""
 
 # Following
 

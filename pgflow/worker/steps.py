@@ -41,6 +41,8 @@ def by_slug(flows: Flow[Any] | Sequence[Flow[Any]]) -> dict[str, Flow[Any]]:
         raise DefinitionError("a worker needs at least one flow")
     found: dict[str, Flow[Any]] = {}
     for flow in listed:
+        if not isinstance(flow, Flow):
+            raise TypeError(f"a worker takes a Flow or several, got {flow!r}: it has to have the handlers")
         if found.setdefault(flow.slug, flow) is not flow:
             raise DefinitionError(f"two different flows of this worker have the slug {flow.slug!r}")
     return found

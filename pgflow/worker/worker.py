@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -64,8 +65,8 @@ class Worker:
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {concurrency}")
-        if not lease > 0:
-            raise ValueError(f"lease must be more than 0 seconds, not {lease}")
+        if not (math.isfinite(lease) and lease > 0):
+            raise ValueError(f"lease must be a number of seconds above 0, not {lease}")
         self._flows = by_slug(flows)
         self._steps = {key: step for flow in self._flows.values() for key, step in known_steps(flow).items()}
         self._dsn = dsn
