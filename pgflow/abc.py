@@ -122,8 +122,9 @@ class Subscription(Protocol):
 class RunObserver(Protocol):
     """Who follows a run. Every method is called from the listener's thread and must not block.
 
-    A snapshot comes first, again after every reconnect, and wherever events may have been missed, so it can be older
-    or newer than what is known: states only move forward.
+    A snapshot comes first, with every end of a step or of the run, which no notification is believed, after every
+    reconnect, and wherever events may have been missed. So it can be older or newer than what is known: states only
+    move forward.
     """
 
     @property
@@ -134,7 +135,7 @@ class RunObserver(Protocol):
         """The run as the tables have it."""
 
     def on_event(self, event: Event) -> None:
-        """What happened to the run since."""
+        """What began in the run since; what ended comes as a snapshot."""
 
     def on_error(self, error: Exception) -> None:
         """Nothing more will come: there is no such run, or the server is gone for good. The subscription has ended."""
@@ -144,7 +145,7 @@ class FlowRealtime(Protocol):
     """Follows runs."""
 
     def subscribe(self, run_id: UUID, observer: RunObserver) -> Subscription:
-        """Watch a run: its snapshot first, then every event after it, until the subscription is cancelled."""
+        """Watch a run: its snapshot first, then what happens after it, until the subscription is cancelled."""
 
     def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
         """The snapshot of a run, or None if there is no such run."""

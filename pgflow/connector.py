@@ -13,7 +13,7 @@ from pgflow.abc import RunObserver, Subscription
 from pgflow.engine import statements
 from pgflow.engine.borrowed import borrow
 from pgflow.engine.calls import EngineCalls, Rows
-from pgflow.engine.pool import Pool, connect
+from pgflow.engine.pool import SESSION_SETTINGS, Pool, connect
 from pgflow.errors import ClientClosedError
 from pgflow.listener import Listener
 
@@ -60,7 +60,7 @@ class PsycopgConnector(EngineCalls):
                 resolved if listen_dsn is None else dsns.resolve(listen_dsn),
                 name="pgflow listener",
                 prepare_threshold=prepare_threshold,
-                setup=(statements.NO_STATEMENT_TIMEOUT, statements.BRIEF_LOCK_WAITS) if is_direct else (),
+                setup=(*SESSION_SETTINGS, statements.BRIEF_LOCK_WAITS) if is_direct else (),
             ),
             partial(_notify, self._pool),
             linger=linger,

@@ -181,7 +181,7 @@ def from_notification(text: str) -> Event | None:
         if message.get("truncated"):
             return None
         return _event(message["event"], message["payload"])
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except Exception:  # whatever somebody has sent, it must not end the thread that listens
         return None
 
 

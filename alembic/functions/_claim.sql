@@ -17,8 +17,6 @@ declare
   v_tokens integer[];
   v_keys jsonb[];
 begin
-  perform pgflow._require_flow(p_flow_slug);
-
   execute format(
     $claim$
       with claimed as (

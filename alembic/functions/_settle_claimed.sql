@@ -26,9 +26,13 @@ begin
     cross join lateral (
       select f.opt_max_attempts from pgflow.flows as f where f.flow_slug = t.flow_slug limit 1
     ) as f
-    where t.run_id = (v_key ->> 'run_id')::uuid
+    where t.run_id = case
+        when v_key ->> 'run_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then (v_key ->> 'run_id')::uuid
+      end
       and t.step_slug = v_key ->> 'step_slug'
-      and t.task_index = (v_key ->> 'task_index')::integer
+      and t.task_index = case
+        when v_key ->> 'task_index' ~ '^[0-9]{1,9}$' then (v_key ->> 'task_index')::integer
+      end
       and t.message_id = v_message_id
       and t.status in ('queued', 'started');
 

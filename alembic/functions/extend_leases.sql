@@ -33,7 +33,7 @@ begin
       array_agg(e.n) as positions,
       array_agg(t.message_id) as messages,
       array_agg(
-        least(clock_timestamp() + make_interval(secs => p_lease), t.started_at + make_interval(secs => o.timeout + 5))
+        least(clock_timestamp() + make_interval(secs => p_lease), t.started_at + make_interval(secs => o.timeout + 5.0))
       ) as leases
     from unnest(p_run_ids, p_step_slugs, p_task_indexes, p_tokens)
       with ordinality as e (run_id, step_slug, task_index, token, n)

@@ -19,16 +19,16 @@ set enable_bitmapscan = off
 set jit = off
 as $$
 declare
+  v_known text[] := pgflow._known_flows(p_flow_slugs);
   v_flow_slug text;
   v_due timestamptz;
   v_next timestamptz;
 begin
-  perform pgflow._require_flow(slug) from unnest(p_flow_slugs) as slug;
   insert into pgflow.sleeping_workers as w (queue_name, worker_id, sleeping_until)
-  select slug, p_worker_id, clock_timestamp() + make_interval(secs => p_seconds) from unnest(p_flow_slugs) as slug
+  select slug, p_worker_id, clock_timestamp() + make_interval(secs => p_seconds) from unnest(v_known) as slug
   on conflict on constraint sleeping_workers_pkey do update set sleeping_until = excluded.sleeping_until;
 
-  foreach v_flow_slug in array p_flow_slugs loop
+  foreach v_flow_slug in array v_known loop
     execute format('select vt from pgmq.%I order by vt limit 1', 'q_' || lower(v_flow_slug)) into v_due;
     v_next := least(v_next, v_due);
   end loop;

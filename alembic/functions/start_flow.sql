@@ -21,13 +21,14 @@ set jit = off
 as $$
 declare
   v_input jsonb := coalesce(start_flow.input, 'null');
-  v_steps integer;
+  v_steps pgflow.steps[];
   v_roots text[];
   v_run pgflow.runs;
 begin
   perform pgflow._hold_flow(start_flow.flow_slug);
 
-  select count(*), array_agg(s.step_slug order by s.step_index) filter (where s.deps_count = 0)
+  -- Read once: a step that is added meanwhile is in the whole run or not in it.
+  select coalesce(array_agg(s), '{}'), array_agg(s.step_slug order by s.step_index) filter (where s.deps_count = 0)
   into v_steps, v_roots
   from pgflow.steps as s where s.flow_slug = start_flow.flow_slug;
 
@@ -36,8 +37,8 @@ begin
     coalesce(start_flow.run_id, pgflow.new_run_id()),
     start_flow.flow_slug,
     v_input,
-    v_steps,
-    start_flow.watched,
+    cardinality(v_steps),
+    coalesce(start_flow.watched, true),
     start_flow.idempotency_key
   )
   on conflict do nothing
@@ -60,8 +61,7 @@ begin
     case when s.deps_count = 0 then 1 end,
     s.deps_count,
     case when s.deps_count = 0 then clock_timestamp() end
-  from pgflow.steps as s
-  where s.flow_slug = start_flow.flow_slug;
+  from unnest(v_steps) as s;
 
   perform pgflow._broadcast_run(array[v_run.run_id]);
   if cardinality(v_roots) = 1 then

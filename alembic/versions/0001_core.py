@@ -42,6 +42,7 @@ FUNCTIONS = (
     "_fail_run",
     "_fail_without_input",
     "_hold_flow",
+    "_known_flows",
     "_queue_step",
     "_queue_steps",
     "_require_flow",

@@ -92,7 +92,7 @@ class Dispatcher:
                 self._is_busy = True
             try:
                 call()
-            except Exception:
+            except BaseException:  # a SystemExit, too, is that receiver's alone
                 logger.exception("a receiver failed")
             # What it refers to, a run and its client, must not live until the next call.
             del call
@@ -105,7 +105,7 @@ def _send(signal: Signal, event: Event, run: FlowRunView) -> None:
     for receiver in list(signal.receivers_for(run.flow_slug)):
         try:
             receiver(run.flow_slug, run=run, event=event)
-        except Exception:
+        except BaseException:
             logger.exception("a receiver of %s failed for run %s", type(event).__name__, run.run_id)
 
 

@@ -18,9 +18,12 @@ from pgflow.engine import statements
 from pgflow.errors import ClientClosedError
 from pgflow.schema.revision import require_revision
 
-__all__ = ["Connection", "Pool", "connect", "session_options"]
+__all__ = ["SESSION_SETTINGS", "Connection", "Pool", "connect", "session_options"]
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+
+SESSION_SETTINGS = (statements.NO_STATEMENT_TIMEOUT, statements.READ_COMMITTED)
+"""What a session of ours needs, whatever the role or the database is set to."""
 
 # What a connection has unless its DSN says otherwise: nobody waits for ever for a host that does not answer.
 _DEFAULTS = {
@@ -118,8 +121,8 @@ class Pool:
 
     def _configure(self, connection: Connection) -> None:
         # A session setting made through a PgBouncer in transaction mode would be another client's next.
-        if self._prepare_threshold is not None:
-            connection.execute(statements.NO_STATEMENT_TIMEOUT.encode())
+        for setting in SESSION_SETTINGS if self._prepare_threshold is not None else ():
+            connection.execute(setting.encode())
 
     def _check_schema(self) -> None:
         with connect(self._dsn, name="pgflow", prepare_threshold=None, setup=()) as connection:

@@ -22,6 +22,7 @@ __all__ = [
     "HEARTBEAT_WORKER",
     "NOTIFY",
     "NO_STATEMENT_TIMEOUT",
+    "READ_COMMITTED",
     "REGISTER_WORKER",
     "RELEASE_TASKS",
     "RUNS_WITH_STATES",
@@ -136,6 +137,8 @@ STOP_WORKER: Final = "select pgflow.stop_worker(p_worker_id => %(worker_id)s::uu
 # Sessions
 
 NO_STATEMENT_TIMEOUT: Final = "set statement_timeout = 0"
+
+READ_COMMITTED: Final = "set default_transaction_isolation = 'read committed'"
 
 BRIEF_LOCK_WAITS: Final = "set lock_timeout = '50ms'"
 

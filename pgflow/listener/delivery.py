@@ -1,8 +1,9 @@
 """What one listening session does for its subscribers, whenever the listener's thread comes round.
 
 Admit the new ones (LISTEN, then watch, which gives their first snapshot), compare from time to time what the tables say
-with what the subscribers know, and hand out what has arrived. An event that did not fit into its notification is
-replaced by a snapshot, and so is everything of that run that arrived with it: the snapshot shows it all.
+with what the subscribers know, and hand out what has arrived. An event that says how something has ended, or that did
+not fit into its notification, is replaced by a snapshot, and so is everything of that run that arrived after it: the
+snapshot shows it all.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from attrs import define, field
 
 from pgflow.engine.calls import translated
 from pgflow.errors import UnknownRunError
-from pgflow.events import from_notification
+from pgflow.events import RunCompleted, RunFailed, StepCompleted, StepFailed, from_notification
 from pgflow.listener.probe import Probe
 from pgflow.listener.session import ListenSession
 from pgflow.listener.subscriptions import (
@@ -42,6 +43,8 @@ _FIRST_POLL = 0.02
 _LAST_POLL = 1.0
 _POLL_GROWTH = 1.5
 _POLL_SHARE = 4
+
+_ENDS = (RunCompleted, RunFailed, StepCompleted, StepFailed)
 
 
 @define(eq=False)
@@ -145,7 +148,8 @@ class Delivery:
             if not followers or followers[0].run_id in incomplete:
                 continue
             event = from_notification(notify.payload)
-            if event is None or event.run_id != followers[0].run_id:
+            # Anybody may notify on any channel: how something has ended is taken from the tables alone.
+            if event is None or event.run_id != followers[0].run_id or isinstance(event, _ENDS):
                 incomplete.add(followers[0].run_id)
                 continue
             for follower in followers:

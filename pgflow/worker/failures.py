@@ -24,10 +24,12 @@ def failure_of(key: TaskKey, error: BaseException) -> Failure:
     """
     trace = _format_traceback(error)
     if isinstance(error, FailPermanently):
-        return Failure(key, _cut(str(error.message), _MESSAGE_LIMIT), permanent=True, traceback=trace)
+        # A subclass may have left out what ours sets.
+        message = getattr(error, "message", None) or describe(error)
+        return Failure(key, _cut(str(message), _MESSAGE_LIMIT), permanent=True, traceback=trace)
     if isinstance(error, RetryAfter):
         reported = error.__cause__ or error
-        return Failure(key, describe(reported), retry_delay=error.seconds, traceback=trace)
+        return Failure(key, describe(reported), retry_delay=getattr(error, "seconds", None), traceback=trace)
     return Failure(key, describe(error), permanent=isinstance(error, NotJsonError), traceback=trace)
 
 
@@ -39,7 +41,7 @@ def describe(error: BaseException) -> str:
     name = "NotJsonError" if isinstance(error, NotJsonError) else type(error).__name__
     try:
         message = str(error)
-    except Exception:
+    except BaseException:
         message = "<the message cannot be shown>"
     return _cut(f"{name}: {message}" if message else name, _MESSAGE_LIMIT)
 
@@ -51,7 +53,7 @@ def _format_traceback(error: BaseException) -> str:
     """
     try:
         lines = traceback.format_exception(type(error), error, _handler_frames(error.__traceback__))
-    except Exception:  # a broken __str__ or __notes__ of the user's exception must not lose the report
+    except BaseException:  # a broken __str__ or __notes__ of the user's exception must not lose the report
         lines = traceback.format_tb(error.__traceback__)
     return "".join(lines)[-_TRACEBACK_LIMIT:]
 

@@ -189,3 +189,16 @@ def test_the_failing_step_comes_before_the_failed_run_and_cancelled_ones_have_no
 
 def test_a_step_that_was_only_created_is_no_event() -> None:
     assert names(replay(RunSnapshot(RUN_ROW, (step("a"),)))) == ["run:Started"]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "[" * 7900,
+        '{"event": "a:started", "payload": {"run_id": "00000000-0000-7000-8000-000000000000", "step_slug": "a", '
+        '"started_at": "0001-01-01T00:00:00+14:00"}}',
+    ],
+    ids=["nested beyond Python's limit", "a time before all times"],
+)
+def test_what_cannot_even_be_read_is_no_event(payload: str) -> None:
+    assert from_notification(payload) is None

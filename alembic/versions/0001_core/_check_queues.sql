@@ -19,10 +19,12 @@ begin
             when t.message_id is null then 'a message has an open task'
             else 'a task''s token is not beyond its message''s read count'
           end,
-          coalesce(t.run_id, (m.message ->> 'run_id')::uuid),
-          coalesce(t.step_slug, m.message ->> 'step_slug'),
-          coalesce(t.task_index, (m.message ->> 'task_index')::integer),
-          format('message %%s, task %%s', coalesce(m.msg_id, t.message_id), coalesce(t.status, 'missing'))
+          t.run_id,
+          t.step_slug,
+          t.task_index,
+          format(
+            'message %%s %%s, task %%s', coalesce(m.msg_id, t.message_id), m.message, coalesce(t.status, 'missing')
+          )
         from (
           select * from pgflow.step_tasks where flow_slug = %1$L and status in ('queued', 'started')
         ) as t

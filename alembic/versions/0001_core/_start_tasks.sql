@@ -23,9 +23,11 @@ begin
     select
       e.message_id,
       e.token,
-      (e.key ->> 'run_id')::uuid as run_id,
+      -- What others have put into the queue finds no task, instead of keeping the claim from the rest.
+      case when e.key ->> 'run_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then (e.key ->> 'run_id')::uuid end
+        as run_id,
       e.key ->> 'step_slug' as step_slug,
-      (e.key ->> 'task_index')::integer as task_index
+      case when e.key ->> 'task_index' ~ '^[0-9]{1,9}$' then (e.key ->> 'task_index')::integer end as task_index
     from unnest(p_message_ids, p_tokens, p_keys) as e (message_id, token, key)
   ),
   located as materialized (

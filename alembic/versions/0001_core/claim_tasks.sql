@@ -2,8 +2,8 @@
 -- its share before any gets more, so a crowd in one queue does not starve another; callers rotate the order for the
 -- rest.
 -- A worker that is named here and claims something is awake: its sleep marks go.
--- Locks: messages, then tasks, then the worker's marks, all with skip locked: it never waits, so it can be part of no
--- deadlock. Called by workers and poll_for_tasks.
+-- Locks: messages, then tasks, then the worker's marks, all with skip locked: it never waits for a row, so it can be
+-- part of no deadlock among rows. Called by workers and poll_for_tasks.
 create or replace function pgflow.claim_tasks(
   p_flow_slugs text[],
   p_qty integer,
@@ -24,13 +24,14 @@ declare
   -- One moment for the whole call: what it claims is not due again within it, however short the lease.
   v_now timestamptz := clock_timestamp();
   v_left integer := p_qty;
-  v_flows text[] := p_flow_slugs;
+  v_flows text[];
   v_hungry text[];
   v_share integer;
   v_claimed integer;
   v_awake boolean := false;
 begin
   perform pgflow._require_read_committed();
+  v_flows := pgflow._known_flows(p_flow_slugs);
   while v_left > 0 and cardinality(v_flows) > 0 loop
     v_hungry := '{}';
     for i in 1..cardinality(v_flows) loop

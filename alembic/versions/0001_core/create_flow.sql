@@ -43,7 +43,11 @@ begin
       ),
       hint = 'Give the flow another slug.';
   end if;
-  if to_regclass(format('pgmq.%I', 'q_' || lower(create_flow.flow_slug))) is not null then
+  -- Another flow's table can also bear the name that pgmq would give to an index or sequence of this one's.
+  if to_regclass(format('pgmq.%I', 'q_' || lower(create_flow.flow_slug))) is not null
+    or to_regclass(format('pgmq.%I', 'q_' || lower(create_flow.flow_slug) || '_vt_idx')) is not null
+    or to_regclass(format('pgmq.%I', 'q_' || lower(create_flow.flow_slug) || '_msg_id_seq')) is not null
+  then
     raise exception using
       errcode = 'PF007',
       message = format(

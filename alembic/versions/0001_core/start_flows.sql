@@ -16,19 +16,20 @@ as $$
 #variable_conflict use_column
 declare
   v_run_ids uuid[];
-  v_steps integer;
+  v_steps pgflow.steps[];
   v_roots text[];
 begin
   perform pgflow._hold_flow(p_flow_slug);
 
-  select count(*), array_agg(s.step_slug order by s.step_index) filter (where s.deps_count = 0)
+  -- Read once: a step that is added meanwhile is in all of the runs or in none.
+  select coalesce(array_agg(s), '{}'), array_agg(s.step_slug order by s.step_index) filter (where s.deps_count = 0)
   into v_steps, v_roots
   from pgflow.steps as s where s.flow_slug = p_flow_slug;
 
   select array_agg(pgflow.new_run_id()) into v_run_ids from unnest(p_inputs);
 
   insert into pgflow.runs (run_id, flow_slug, input, remaining_steps, watched)
-  select e.run_id, p_flow_slug, coalesce(e.input, 'null'), v_steps, p_watched
+  select e.run_id, p_flow_slug, coalesce(e.input, 'null'), cardinality(v_steps), coalesce(p_watched, true)
   from unnest(v_run_ids, p_inputs) as e (run_id, input);
 
   insert into pgflow.step_states
@@ -43,8 +44,7 @@ begin
     s.deps_count,
     case when s.deps_count = 0 then clock_timestamp() end
   from unnest(v_run_ids) as e (run_id)
-  cross join pgflow.steps as s
-  where s.flow_slug = p_flow_slug;
+  cross join unnest(v_steps) as s;
 
   if v_roots is not null then
     perform pgflow._queue_steps(

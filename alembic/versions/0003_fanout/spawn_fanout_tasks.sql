@@ -47,7 +47,7 @@ begin
       select $2, $3, task_index, $1, msg_id, case when not is_large then item end from element
     $spawn$,
     'q_' || lower(v_flow_slug),
-    format('pgmq.%I', 'q_' || lower(v_flow_slug) || '_msg_id_seq')
+    pg_get_serial_sequence(format('pgmq.%I', 'q_' || lower(v_flow_slug)), 'msg_id')
   ) using v_flow_slug, p_run_id, p_step_slug, v_items, v_start_delay;
 
   perform pgflow._wake_workers(v_flow_slug);
