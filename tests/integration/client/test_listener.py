@@ -14,7 +14,6 @@ import pytest
 
 from pgflow.client import FlowClient
 from pgflow.connector import PsycopgConnector
-from pgflow.engine import statements
 from pgflow.engine.pool import Connection, connect
 from pgflow.errors import UnknownRunError
 from pgflow.events import RunCompleted, RunStarted, StepCompleted, StepStarted
@@ -30,8 +29,7 @@ def flow(engine: Engine) -> None:
 
 
 def opener(dsn: str, name: str = "pgflow listener") -> partial[Connection]:
-    once_open = (statements.BRIEF_LOCK_WAITS,)
-    return partial(connect, dsn, name=name, prepare_threshold=5, setup=once_open)
+    return partial(connect, dsn, name=name, prepare_threshold=5)
 
 
 def deaf(channel: str) -> None:
