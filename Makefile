@@ -16,7 +16,7 @@ install: $(DEV) ## create .venv with all that the other targets need
 demo: $(DEMO) ## run the example for real, on an embedded PostgreSQL or on PGFLOW_DSN; ARGS="URL…" for other pages
 	@$(BIN)/python examples/analyze_websites.py $(ARGS)
 
-bench-waiters: $(DEV) ## measure how soon 2,000 callers wake, on an embedded PostgreSQL or on PGFLOW_DSN; ARGS="--help" lists options
+bench-waiters: $(DEV) ## measure how soon 2,000 callers wake, on an embedded PostgreSQL or on PGFLOW_DSN
 	@$(BIN)/python benchmarks/waiters.py $(ARGS)
 
 test: $(DEV) ## run the suite, on an embedded PostgreSQL or on PGFLOW_TEST_DSN; ARGS are pytest's

@@ -106,7 +106,7 @@ def test_without_listen_dsn_everybody_is_told_by_one_query(
     monkeypatch.setattr(ListenSession, "progress", noted)
     with FlowClient(pooled) as client, ThreadPoolExecutor(50) as executor:
         runs = client.start_many("flow", range(50))
-        waiting = [executor.submit(run.result, DEADLINE) for run in runs]
+        waiting = [executor.submit(run.result, 3 * DEADLINE) for run in runs]
         until(lambda: asked and asked[-1][1] == 50, "a query for all")
         first = len(asked)
         until(lambda: "LISTEN delivers nothing" in caplog.text, "the verdict")
