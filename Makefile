@@ -47,7 +47,7 @@ clean: ## stop the embedded PostgreSQL and remove all that the other targets mad
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pgflow needs Python 3.11 or later; name one: make PYTHON=python3.12")'
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 $(DEMO): pyproject.toml | .venv/bin/python
 	@echo "installing into .venv…"

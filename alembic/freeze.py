@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
-def frozen(versions: Path, functions: Path, before: str) -> dict[str, Path]:
+def frozen(versions: Path, before: str) -> dict[str, Path]:
     """The newest copy of each function among the revisions before this one."""
     copies: dict[str, Path] = {}
     for folder in sorted(path for path in versions.iterdir() if path.is_dir() and path.name < before):
@@ -31,7 +31,7 @@ def freeze(root: Path, revision: str) -> list[str]:
     versions, functions = root / "versions", root / "functions"
     target = versions / revision
     target.mkdir(parents=True, exist_ok=True)
-    older = frozen(versions, functions, revision)
+    older = frozen(versions, revision)
     present = {path.name: path for path in sorted(functions.glob("*.sql"))}
     changed = [n for n, path in present.items() if n not in older or older[n].read_bytes() != path.read_bytes()]
     for name, path in present.items():

@@ -8,6 +8,7 @@ stopped it.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -62,7 +63,8 @@ def main(urls: Sequence[str]) -> int:
 def analyze(urls: Sequence[str], console: Console, stop: StopSignals) -> int:
     """Start what is needed, follow one run to its end, stop everything; returns the exit status."""
     with ExitStack() as started:
-        console.print("Starting PostgreSQL …", style="dim")
+        if "PGFLOW_DSN" not in os.environ:
+            console.print("Starting PostgreSQL …", style="dim")
         dsn = started.enter_context(server_dsn(FOLDER))
         connection = started.enter_context(psycopg.connect(resolve(dsn), autocommit=True))
         if stop.received is None:

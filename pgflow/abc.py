@@ -19,7 +19,7 @@ __all__ = ["Client", "FlowRealtime", "FlowRunView", "FlowStarter", "RunObserver"
 
 
 class FlowRunView(Protocol):
-    """What an error says about a run."""
+    """What names a run to whoever is told of it, by an error or by a signal."""
 
     @property
     def run_id(self) -> UUID:
@@ -46,10 +46,9 @@ class FlowStarter(Protocol):
         *,
         run_id: UUID | None = None,
         idempotency_key: str | None = None,
-        watched: bool = False,
         connection: Any = None,
     ) -> RunRow:
-        """Start a run, on a borrowed connection if one is given, else in a transaction of its own."""
+        """Start a silent run, on a borrowed connection if one is given, else in a transaction of its own."""
 
     def start_flows(self, flow_slug: str, inputs: Sequence[Json], *, connection: Any = None) -> list[RunRow]:
         """Start a run for each input in one statement a batch; the result is in the order of the inputs."""

@@ -11,12 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 if TYPE_CHECKING:
     import psycopg
     import sqlalchemy
     from alembic.config import Config
+
+    Target: TypeAlias = str | sqlalchemy.URL | psycopg.Connection[Any] | sqlalchemy.Connection | None
 
 __all__ = [
     "SCHEMA",
@@ -65,12 +67,12 @@ def head() -> str:
     return revisions()[-1]
 
 
-def upgrade(target: str | psycopg.Connection[Any] | sqlalchemy.Connection, revision: str = "head") -> None:
+def upgrade(target: Target, revision: str = "head") -> None:
     """Bring a database to a revision, by default the newest; nothing happens if it is there already.
 
-    :param target: a DSN; or a connection, whose transaction takes the changes in and whose owner commits them. That of
-        a host's own Alembic revision is ``op.get_bind()``. On a psycopg connection in autocommit mode they are
-        committed at once.
+    :param target: a DSN, None for ``PGFLOW_DSN``; or a connection, whose transaction takes the changes in and whose
+        owner commits them. That of a host's own Alembic revision is ``op.get_bind()``. On a psycopg connection in
+        autocommit mode they are committed at once.
     """
     from alembic import command
 
@@ -78,7 +80,7 @@ def upgrade(target: str | psycopg.Connection[Any] | sqlalchemy.Connection, revis
         command.upgrade(config, revision)
 
 
-def downgrade(target: str | psycopg.Connection[Any] | sqlalchemy.Connection, revision: str) -> None:
+def downgrade(target: Target, revision: str) -> None:
     """Take a database back to a revision, ``"base"`` for none; the counterpart of `upgrade`."""
     from alembic import command
 
@@ -127,7 +129,7 @@ def check(connection: psycopg.Connection[Any]) -> None:
 
 
 @contextmanager
-def open_connection(dsn: str | None) -> Iterator[sqlalchemy.Connection]:
+def open_connection(dsn: str | sqlalchemy.URL | None) -> Iterator[sqlalchemy.Connection]:
     """A SQLAlchemy connection to a DSN in any form that pgflow takes, closed at the end.
 
     :param dsn: None stands for ``PGFLOW_DSN``.
@@ -190,12 +192,13 @@ def _config(**options: Any) -> Config:
 
 
 @contextmanager
-def _configured(target: str | psycopg.Connection[Any] | sqlalchemy.Connection) -> Iterator[Config]:
+def _configured(target: Target) -> Iterator[Config]:
     """Alembic's configuration on a target, and the host's own Alembic put back in its place afterwards."""
     import alembic.context
     import alembic.op
 
     with _alembic_is_global, _transaction(target) as connection:
+        _refuse_newer(connection)
         hosts = [getattr(module, "_proxy", None) for module in (alembic.op, alembic.context)]
         try:
             yield _config(attributes={"connection": connection})
@@ -205,8 +208,17 @@ def _configured(target: str | psycopg.Connection[Any] | sqlalchemy.Connection) -
                     proxy._install_proxy()
 
 
+def _refuse_newer(connection: sqlalchemy.Connection) -> None:
+    """Leave a database alone whose revision is not among ours: Alembic would only say that it cannot find it."""
+    from pgflow.dsn import redacted
+    from pgflow.schema.revision import require_known
+
+    driver: Any = connection.connection.driver_connection
+    require_known(current(driver), redacted(driver.info.dsn))
+
+
 @contextmanager
-def _transaction(target: str | psycopg.Connection[Any] | sqlalchemy.Connection) -> Iterator[sqlalchemy.Connection]:
+def _transaction(target: Target) -> Iterator[sqlalchemy.Connection]:
     """A SQLAlchemy connection within a transaction, which is committed here only for a DSN."""
     import psycopg
     import sqlalchemy
@@ -223,9 +235,14 @@ def _transaction(target: str | psycopg.Connection[Any] | sqlalchemy.Connection) 
             connection.begin(),
         ):
             yield connection
-    else:
+    elif target is None or isinstance(target, str | sqlalchemy.URL):
         with open_connection(target) as connection, connection.begin():
             yield connection
+    else:
+        raise TypeError(
+            "a DSN, a psycopg connection or a SQLAlchemy Connection is needed, and this is a "
+            f"{type(target).__name__}; for a script (Alembic's offline mode) there is `pgflow migrate --sql`"
+        )
 
 
 def _engine(connect: Any) -> sqlalchemy.Engine:

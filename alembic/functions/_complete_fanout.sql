@@ -1,6 +1,7 @@
 -- Complete a fan-out step whose tasks have all completed: its output is the array of theirs in item order. An array
 -- that jsonb cannot hold is a verdict on the run: as an error it would come back with every attempt, for ever.
--- Locks: as _complete_step; the caller holds the run. Called by _complete_one and _complete_many.
+-- Locks: as _complete_step; the caller holds the run. Called by _complete_one and
+-- _advance_fanouts.
 create or replace function pgflow._complete_fanout(p_flow_slug text, p_run_id uuid, p_step_slug text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp

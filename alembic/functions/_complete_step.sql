@@ -1,7 +1,7 @@
 -- Complete one step, and with it every fan-out step below that then has nothing to do, however deep; start what has
 -- become ready; complete the run when nothing remains.
--- Locks: the step, then its dependents' steps; the caller holds the run. Called by _complete_one, _complete_many and
--- _start_fanout.
+-- Locks: the step, then its dependents' steps; the caller holds the run. Called by _complete_one, _complete_fanout
+-- and _start_fanout.
 create or replace function pgflow._complete_step(
   p_flow_slug text,
   p_run_id uuid,

@@ -1,5 +1,5 @@
 -- What a task's handler is given: {"item": …} for a task of a fan-out, {"run": …, "deps": {…}} for a single step's.
--- Null if jsonb cannot hold it. Called by _start_tasks. Locks nothing.
+-- Null if jsonb cannot hold it. Called by _start_tasks and _fail_without_input. Locks nothing.
 create or replace function pgflow._task_input(p_task pgflow.step_tasks) returns jsonb
 language plpgsql
 stable

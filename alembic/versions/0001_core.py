@@ -41,6 +41,7 @@ FUNCTIONS = (
     "_fail_one",
     "_fail_run",
     "_fail_without_input",
+    "_hold_flow",
     "_queue_step",
     "_queue_steps",
     "_require_flow",

@@ -32,7 +32,8 @@ order by s.step_index
 """
 
 _RETRIES = """
-select step_slug, coalesce(item ->> 'url', step_slug) as subject, status, attempts_count as attempts, error_message
+select step_slug, coalesce(item ->> 'url', step_slug) as subject, status, attempts_count as attempts,
+       coalesce(output ->> 'error', error_message) as error_message, output ->> 'error' is not null as gave_up
 from pgflow.step_tasks
 where run_id = %s and attempts_count > case status when 'queued' then 0 else 1 end
 order by step_slug, task_index
@@ -68,12 +69,16 @@ class Retry:
     #: Attempts that have begun.
     attempts: int
     error_message: str | None
+    #: Whether the last attempt ended with the error as its result, so that the other pages are not lost.
+    gave_up: bool = False
 
     def __str__(self) -> str:
         reason = " ".join((self.error_message or "").split())[:100]
         match self.status:
             case "queued":
                 return f"{self.subject}: attempt {self.attempts} failed, trying again soon: {reason}"
+            case "completed" if self.gave_up:
+                return f"{self.subject}: attempt {self.attempts} gave up: {reason}"
             case "completed":
                 return f"{self.subject}: attempt {self.attempts} succeeded"
             case _:

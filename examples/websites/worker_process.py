@@ -14,7 +14,9 @@ __all__ = ["worker_process"]
 _GRACE_SECONDS = 3.0
 """For handlers to finish what they are at; what they do not finish is handed back."""
 
-_STOP_SECONDS = 8.0
+_STOP_SECONDS = 20.0
+"""For all of that and the last reports; a worker that takes longer is killed."""
+
 _EXAMPLES = Path(__file__).resolve().parent.parent
 
 

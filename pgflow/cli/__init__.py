@@ -49,12 +49,11 @@ class _Commands(click.Group):
 
 
 def dsn_option(command: Any) -> Any:
-    """The option ``--dsn``, alike for every command."""
+    """The option ``--dsn``, alike for every command; without it `pgflow.dsn` looks at the environment."""
     return click.option(
         "--dsn",
-        envvar="PGFLOW_DSN",
         metavar="DSN",
-        help="The database: a URI, key=value pairs, or an SQLAlchemy URL. Default: the environment's PGFLOW_DSN.",
+        help="The database: a URI, key=value pairs, or a SQLAlchemy URL. Default: the environment's PGFLOW_DSN.",
     )(command)
 
 

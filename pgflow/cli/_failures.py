@@ -23,6 +23,8 @@ def one_line(error: BaseException) -> str | None:
     if isinstance(error, psycopg.Error):
         words = error.diag.message_primary or str(error)
         hint = error.diag.message_hint
+        if isinstance(error, psycopg.errors.InsufficientPrivilege) and not hint:
+            hint = "the role needs one of pgflow_client, pgflow_worker and pgflow_migrator"
         return " ".join(f"{words} ({hint})".split()) if hint else " ".join(words.split())
     if isinstance(error, (PgflowError, CommandError)):
         return " ".join(str(error).split())

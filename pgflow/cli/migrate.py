@@ -14,25 +14,34 @@ __all__ = ["migrate"]
 
 @click.command()
 @dsn_option
-@click.option("--revision", default="head", show_default=True, help="Upgrade to this revision.")
-@click.option("--downgrade", "downgrade_to", metavar="REVISION", help='Go back to this revision; "base" removes all.')
+@click.option("--revision", metavar="REVISION", help="Upgrade to this revision; the newest unless one is named.")
+@click.option(
+    "--downgrade",
+    "downgrade_to",
+    metavar="REVISION",
+    help='Go back to this revision; "base" removes the schema with all runs. Refused while fan-out flows are defined.',
+)
 @click.option("--sql", is_flag=True, help="Print a script for psql instead; needs no database. Ranges are FROM:TO.")
 @click.option("--status", is_flag=True, help="Say where the database stands; exit status 1 if that is not the head.")
-def migrate(dsn: str | None, revision: str, downgrade_to: str | None, sql: bool, status: bool) -> None:
+def migrate(dsn: str | None, revision: str | None, downgrade_to: str | None, sql: bool, status: bool) -> None:
     """Install the schema, or take it to another revision.
 
     Nothing happens to a database that is there already, and any number of these may run at once.
     """
     from pgflow import migrations
 
+    if revision is not None and downgrade_to is not None:
+        raise click.UsageError("--revision goes up and --downgrade goes down: give one of them")
+    if status and (sql or revision or downgrade_to):
+        raise click.UsageError("--status changes nothing and goes with no other option but --dsn")
     if sql:
-        migrations.write_sql(sys.stdout, downgrade_to or revision, downgrade=downgrade_to is not None)
+        migrations.write_sql(sys.stdout, downgrade_to or revision or "head", downgrade=downgrade_to is not None)
     elif status:
         _print_status(dsn)
     else:
         with migrations.open_connection(dsn) as connection, connection.begin():
             if downgrade_to is None:
-                migrations.upgrade(connection, revision)
+                migrations.upgrade(connection, revision or "head")
             else:
                 migrations.downgrade(connection, downgrade_to)
             driver: Any = connection.connection.driver_connection

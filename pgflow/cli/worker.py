@@ -13,6 +13,9 @@ from pgflow.cli import dsn_option
 
 __all__ = ["worker"]
 
+#: Seconds; what is not a number falls out of the range as well.
+_LONGEST = 86_400
+
 
 @click.command()
 @click.argument("targets", metavar="MODULE[:FLOW]...", nargs=-1, required=True)
@@ -22,14 +25,14 @@ __all__ = ["worker"]
 )
 @click.option(
     "--lease",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True, max=_LONGEST),
     default=30.0,
     show_default=True,
     help="Seconds after which others take over what a dead worker held.",
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=_LONGEST),
     default=30.0,
     show_default=True,
     help="Seconds for running handlers to finish after SIGTERM or SIGINT.",
@@ -52,8 +55,8 @@ def worker(
     The exit status is 0 if everything begun was finished, 3 if some of it was handed back to others, and 130 or 143
     after a second signal, which is obeyed at once.
     """
+    from pgflow.cli._loading import load_flows
     from pgflow.worker import Worker
-    from pgflow.worker.loading import load_flows
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # One announces itself when it is imported, the other each attempt to connect; the worker tells of outages itself.

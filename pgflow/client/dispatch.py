@@ -12,16 +12,14 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blinker import Signal
 
 from pgflow import signals
 from pgflow._fork import forget_after_fork
+from pgflow.abc import FlowRunView
 from pgflow.events import Event, RunCompleted, RunFailed, RunStarted, StepCompleted, StepFailed, StepStarted
-
-if TYPE_CHECKING:
-    from pgflow.client.run import FlowRun
 
 __all__ = ["SIGNALS", "Dispatcher", "dispatcher"]
 
@@ -69,7 +67,7 @@ class Dispatcher:
                 self._thread.start()
             self._changed.notify_all()
 
-    def send(self, event: Event, run: FlowRun) -> None:
+    def send(self, event: Event, run: FlowRunView) -> None:
         """Have the receivers of the event's public signal called, if it has any."""
         signal = SIGNALS[type(event)]
         if signal.receivers:
@@ -100,7 +98,7 @@ class Dispatcher:
             del call
 
 
-def _send(signal: Signal, event: Event, run: FlowRun) -> None:
+def _send(signal: Signal, event: Event, run: FlowRunView) -> None:
     if signal.is_muted:
         return
     # Not signal.send(): that stops at the first exception.

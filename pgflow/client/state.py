@@ -51,8 +51,7 @@ class RunState:
     @property
     def version(self) -> int:
         """How many steps have left ``created``, plus how many have ended."""
-        statuses = [step.status for step in self.steps.values()]
-        return sum((status is not StepStatus.CREATED) + status.is_terminal for status in statuses)
+        return sum(_rank(step.status) for step in self.steps.values())
 
     @property
     def failed_step(self) -> StepRow | None:

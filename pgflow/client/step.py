@@ -107,11 +107,10 @@ class FlowStep(Generic[R]):
         self.wait(timeout)
         row = self._row
         if row.status is not StepStatus.COMPLETED:
-            raise self._run._failure() if self._run.status.is_terminal else self._own_failure(row)
+            if self._run.status.is_terminal:
+                raise self._run._failure()
+            raise RunFailedError(self._run, self.slug, row.error_message)
         return self._load(row.output)
-
-    def _own_failure(self, row: StepRow) -> RunFailedError:
-        return RunFailedError(self._run, self.slug, row.error_message)
 
     @property
     def _has_ended(self) -> bool:

@@ -14,21 +14,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import define, field, frozen
 from blinker import Signal
 
 from pgflow._fork import forget_after_fork
-from pgflow.abc import Client, Subscription
+from pgflow.abc import Client, FlowRunView, Subscription
 from pgflow.client.dispatch import dispatcher
 from pgflow.client.state import RunState
 from pgflow.errors import RunNotCommittedError, UnknownRunError, WaitTimeoutError
 from pgflow.events import Event
 from pgflow.models import RunSnapshot
-
-if TYPE_CHECKING:
-    from pgflow.client.run import FlowRun
 
 __all__ = ["Receiver", "RunWatch", "Waiter"]
 
@@ -70,7 +67,7 @@ class Receiver:
     """A function of the user's and the events that it is for."""
 
     types: tuple[type[Any], ...]
-    #: Called with the run that the receiver was connected to and the event.
+    #: Called with the event as it travelled; structuring its values is left to it.
     call: Callable[[Event], object]
 
     def submit(self, event: Event) -> None:
@@ -93,7 +90,7 @@ class RunWatch:
     _interest: int = field(default=0, init=False)
     _subscription: Subscription | None = field(default=None, init=False)
     #: What the public signals name; held only while somebody is interested, and with it the client.
-    _run: FlowRun | None = field(default=None, init=False)
+    _run: FlowRunView | None = field(default=None, init=False)
     #: How much of the log has gone to receivers.
     _sent: int = field(default=0, init=False)
 
@@ -113,7 +110,9 @@ class RunWatch:
     # For those who want to know
 
     @contextmanager
-    def waiting(self, run: FlowRun, what: str, timeout: float | None, began: float | None = None) -> Iterator[Waiter]:
+    def waiting(
+        self, run: FlowRunView, what: str, timeout: float | None, began: float | None = None
+    ) -> Iterator[Waiter]:
         """Follow the run within the block, which may wait until ``timeout`` seconds after ``began``, which is now."""
         waiter = Waiter(what, timeout, time.monotonic() if began is None else began)
         with self._lock:
@@ -128,7 +127,7 @@ class RunWatch:
             with self._lock:
                 self._changed.disconnect(waiter)
 
-    def connect(self, run: FlowRun, receiver: Receiver) -> Callable[[], None]:
+    def connect(self, run: FlowRunView, receiver: Receiver) -> Callable[[], None]:
         """Call a receiver with every event from the run's start to its end; returns what disconnects it."""
         with self._lock:
             self._follow(run)
@@ -166,7 +165,7 @@ class RunWatch:
             return RunNotCommittedError(run_id)
         return UnknownRunError(f"there is no run {run_id}: the transaction in which it was started was rolled back")
 
-    def _follow(self, run: FlowRun) -> None:
+    def _follow(self, run: FlowRunView) -> None:
         with self._lock:
             if self._is_in_transaction is not None or (self.state.run.status.is_terminal and not self.state.is_over):
                 self.refresh()

@@ -30,19 +30,15 @@ _Take = Callable[[Mapping[str, Any], object], Any]
 
 @frozen(eq=False)
 class CompiledStep:
-    """A step that can run: its numbers in effect, and how its handler's arguments and result are converted."""
+    """A step that can run: its limits in effect, and how its handler's arguments and result are converted."""
 
     slug: str
     is_fanout: bool
     #: The slugs of the steps that it depends on.
     deps: tuple[str, ...]
     max_attempts: int
-    #: Seconds before the second attempt.
-    base_delay: int
     #: Seconds that one attempt may take.
     timeout: int
-    #: Seconds before the first attempt.
-    start_delay: int
     #: Whether the handler asks for ``ctx``.
     wants_ctx: bool
     handler: Callable[..., Any]
@@ -68,10 +64,6 @@ class CompiledStep:
         """
         args, kwargs = self.bind(task_input, ctx)
         return self._output.dump(self.handler(*args, **kwargs))
-
-    def load_output(self, output: Json) -> Any:
-        """One task's output, structured by the handler's return annotation."""
-        return self._output.load(output)
 
     def load_step_output(self, output: Json) -> Any:
         """The step's output, structured: for a fan-out the list of its tasks' outputs."""
@@ -130,9 +122,7 @@ def _compile_step(step: AnyStep, returns: Any, converter: Converter) -> Compiled
         is_fanout=step.is_fanout,
         deps=step.deps,
         max_attempts=of_flow.max_attempts if own.max_attempts is None else own.max_attempts,
-        base_delay=of_flow.base_delay if own.base_delay is None else own.base_delay,
         timeout=of_flow.timeout if own.timeout is None else own.timeout,
-        start_delay=own.start_delay or 0,
         wants_ctx=any(argument.source is Source.CTX for argument in step.arguments),
         handler=step.handler,
         positional=tuple(take for argument, take in takes if argument.positional),
@@ -152,21 +142,15 @@ def _take(step: AnyStep, argument: Argument, converter: Converter) -> _Take:
     except DefinitionError as error:
         raise HandlerSignatureError(str(error)) from error
     if argument.source is Source.DEPENDENCY:
-        return partial(_take_dependency, codec, argument.slug)
-    return partial(_take_key, codec, argument.source.value)
+        return partial(_take_value, codec, (Source.DEPS.value, argument.slug))
+    return partial(_take_value, codec, (argument.source.value,))
 
 
-def _take_key(codec: Codec, key: str, task_input: Mapping[str, Any], ctx: object) -> Any:
+def _take_value(codec: Codec, keys: tuple[str, ...], task_input: Mapping[str, Any], ctx: object) -> Any:
+    value: Any = task_input
     try:
-        value = task_input[key]
-    except KeyError:
-        raise codec.missing() from None
-    return codec.load(value)
-
-
-def _take_dependency(codec: Codec, slug: str, task_input: Mapping[str, Any], ctx: object) -> Any:
-    try:
-        value = task_input["deps"][slug]
+        for key in keys:
+            value = value[key]
     except KeyError:
         raise codec.missing() from None
     return codec.load(value)

@@ -9,7 +9,7 @@ from cattrs import transform_error
 
 from pgflow.errors import NotJsonError
 
-__all__ = ["MisfitError", "at", "expected", "type_name"]
+__all__ = ["MisfitError", "at", "expected"]
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _LONGEST_PATH = 24
@@ -56,10 +56,10 @@ class MisfitError(NotJsonError):
 
 def expected(wanted: str, value: object) -> MisfitError:
     """The error for a value of the wrong type."""
-    return MisfitError(f"expected {wanted}, got {type_name(value)}")
+    return MisfitError(f"expected {wanted}, got {_type_name(value)}")
 
 
-def type_name(value: object) -> str:
+def _type_name(value: object) -> str:
     """The type of a value, as a message names it; strings show what they hold."""
     if value is None:
         return "None"

@@ -62,6 +62,6 @@ def _check(slug: object, kind: str, longest: int, reserved: tuple[str, ...]) -> 
         )
     if not _PATTERN.fullmatch(slug):
         raise InvalidSlugError(
-            f"{kind} slug {slug!r}: use letters (a-z), digits, '_' and '-', and begin with a letter or '_'"
+            f"{kind} slug {slug!r}: use letters (A-Z, a-z), digits, '_' and '-', and begin with a letter or '_'"
         )
     return slug

@@ -28,16 +28,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import IO, Any
 from urllib.parse import quote
 
 from attrs import define, field
 
+from pgflow.dsn import ENVIRONMENT_VARIABLE
 from pgflow.embedded.programs import find_programs, make_reachable, system_user
 from pgflow.errors import EmbeddedServerError
 
-__all__ = ["EmbeddedServer", "server_dsn", "stop_servers"]
+__all__ = ["DEFAULT_VERSION", "EmbeddedServer", "server_dsn", "stop_servers"]
 
 _logger = logging.getLogger(__name__)
 
@@ -139,9 +140,7 @@ class EmbeddedServer:
     def __enter__(self) -> EmbeddedServer:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
     @contextmanager
@@ -267,7 +266,7 @@ def server_dsn(path: str | os.PathLike[str]) -> Iterator[str]:
 
     With ``PGFLOW_DSN`` nothing is started and nothing is written to ``path``.
     """
-    given = os.environ.get("PGFLOW_DSN")
+    given = os.environ.get(ENVIRONMENT_VARIABLE)
     if given:
         yield given
         return

@@ -117,8 +117,8 @@ class _Django:
 class BorrowedConnector(EngineCalls):
     """The engine over one connection of the caller's: inside its transaction, and with no thread.
 
-    It implements what a client and a worker call; following a run is not among it, for nothing that happens in an open
-    transaction is announced to anybody.
+    A run can be started, worked and read on it, and not followed: nothing that happens in an open transaction is
+    announced to anybody.
     """
 
     def __init__(self, connection: object) -> None:

@@ -19,7 +19,7 @@ from pgflow.engine.rows import clean_text, dump_json, run_row, snapshot, task_ke
 from pgflow.errors import NotJsonError, PgflowError, SchemaMissingError, SchemaTooOldError, from_database
 from pgflow.models import Completion, Failure, Json, RunRow, RunSnapshot, TaskKey, TaskRecord
 
-__all__ = ["EngineCalls", "Rows", "raise_translated", "translated"]
+__all__ = ["EngineCalls", "Rows", "translated"]
 
 Rows = list[tuple[Any, ...]]
 """What a statement returns."""
@@ -39,11 +39,16 @@ class EngineCalls(ABC):
         return [row for parameters in batches for row in self._fetch(statement, parameters, connection)]
 
     def _call(self, statement: str, connection: Any = None, /, **parameters: Any) -> Rows:
+        return self._call_all(statement, [parameters], connection)
+
+    def _call_all(self, statement: str, batches: Sequence[Mapping[str, Any]], connection: Any) -> Rows:
         try:
-            return self._fetch(statement, parameters, connection)
+            return self._fetch_all(statement, batches, connection)
         except Exception as exc:
-            raise_translated(exc)
-            raise
+            error = translated(exc)
+            if error is None:
+                raise
+            raise error from exc
 
     # Definition
 
@@ -64,10 +69,9 @@ class EngineCalls(ABC):
         *,
         run_id: UUID | None = None,
         idempotency_key: str | None = None,
-        watched: bool = False,
         connection: Any = None,
     ) -> RunRow:
-        """Start a run, on a borrowed connection if one is given, else in a transaction of its own."""
+        """Start a silent run, on a borrowed connection if one is given, else in a transaction of its own."""
         ((row,),) = self._call(
             statements.START_FLOW,
             connection,
@@ -75,7 +79,6 @@ class EngineCalls(ABC):
             input=dump_json(input),
             run_id=None if run_id is None else str(run_id),
             idempotency_key=idempotency_key,
-            watched=watched,
         )
         return run_row(json.loads(row))
 
@@ -83,14 +86,9 @@ class EngineCalls(ABC):
         """Start a run for each input, a thousand in a statement, all or none; the result is in their order."""
         texts = [dump_json(each) for each in inputs]
         batches = [
-            {"flow_slug": flow_slug, "inputs": texts[start : start + _BATCH], "watched": False}
-            for start in range(0, len(texts), _BATCH)
+            {"flow_slug": flow_slug, "inputs": texts[start : start + _BATCH]} for start in range(0, len(texts), _BATCH)
         ]
-        try:
-            rows = self._fetch_all(statements.START_FLOWS, batches, connection)
-        except Exception as exc:
-            raise_translated(exc)
-            raise
+        rows = self._call_all(statements.START_FLOWS, batches, connection)
         return [
             run_row({**json.loads(row), "flow_slug": flow_slug, "input": json.loads(text)})
             for (row,), text in zip(rows, texts, strict=True)
@@ -188,13 +186,6 @@ class EngineCalls(ABC):
 
 def _id(worker_id: UUID | None) -> str | None:
     return None if worker_id is None else str(worker_id)
-
-
-def raise_translated(exc: Exception) -> None:
-    """Raise the exception of ours for one of the database's, caused by it; return where there is none."""
-    error = translated(exc)
-    if error is not None:
-        raise error from exc
 
 
 def translated(exc: Exception) -> PgflowError | None:

@@ -1,4 +1,4 @@
-"""The SQL that the client and the worker send: one statement for each function of the engine, and nothing else.
+"""The SQL that the client and the worker send: one statement for each function of the engine, and a few of sessions.
 
 Arguments go by name, so that a parameter added to a function later changes nothing here. What comes back is text,
 numbers and booleans only: rows with JSON in them cross as JSON text, which reads the same on a connection of ours, on
@@ -10,7 +10,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["listen", "unlisten"]
+__all__ = [
+    "CHECK_FLOW",
+    "CLAIM_RUN_TASKS",
+    "CLAIM_TASKS",
+    "COMPLETE_TASKS",
+    "ENSURE_FLOW",
+    "EXTEND_LEASES",
+    "FAIL_TASKS",
+    "HEARTBEAT_WORKER",
+    "NOTIFY",
+    "REGISTER_WORKER",
+    "RELEASE_TASKS",
+    "RUNS_WITH_STATES",
+    "RUN_STATUSES",
+    "RUN_WITH_STATES",
+    "SCHEMA_VERSION",
+    "SETTLE",
+    "SLEEP_ON_QUEUES",
+    "START_FLOW",
+    "START_FLOWS",
+    "START_TASKS",
+    "STOP_WORKER",
+    "WATCH_RUNS",
+    "listen",
+    "unlisten",
+]
 
 SCHEMA_VERSION: Final = "select version_num from pgflow.alembic_version"
 
@@ -26,12 +51,12 @@ CHECK_FLOW: Final = "select pgflow.check_flow(p_definition => %(definition)s::js
 START_FLOW: Final = """\
 select to_json(r)::text
   from pgflow.start_flow(flow_slug => %(flow_slug)s::text, input => %(input)s::jsonb, run_id => %(run_id)s::uuid,
-                         idempotency_key => %(idempotency_key)s::text, watched => %(watched)s::boolean) r"""
+                         idempotency_key => %(idempotency_key)s::text, watched => false) r"""
 
 START_FLOWS: Final = """\
 select to_json(r)::text
   from pgflow.start_flows(p_flow_slug => %(flow_slug)s::text, p_inputs => %(inputs)s::jsonb[],
-                          p_watched => %(watched)s::boolean) r"""
+                          p_watched => false) r"""
 
 # Following
 

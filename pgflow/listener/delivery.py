@@ -20,7 +20,14 @@ from pgflow.errors import UnknownRunError
 from pgflow.events import from_notification
 from pgflow.listener.probe import Probe
 from pgflow.listener.session import ListenSession
-from pgflow.listener.subscriptions import QueueSubscription, Registry, RunSubscription, run_channel, tell
+from pgflow.listener.subscriptions import (
+    AnySubscription,
+    QueueSubscription,
+    Registry,
+    RunSubscription,
+    run_channel,
+    tell,
+)
 from pgflow.models import RunSnapshot
 
 __all__ = ["Delivery"]
@@ -108,13 +115,12 @@ class Delivery:
                 self._locked.append(subscription)
                 self._retry_at = time.monotonic() + _RETRY_LOCKED_AFTER
             else:
-                self._refuse([subscription], UnknownRunError(f"there is no run {subscription.run_id}"))
+                subscription.fail(UnknownRunError(f"there is no run {subscription.run_id}"))
 
-    def _refuse(self, subscriptions: Iterable[RunSubscription | QueueSubscription], error: Exception) -> None:
+    def _refuse(self, subscriptions: Iterable[AnySubscription], error: Exception) -> None:
         for subscription in subscriptions:
             if isinstance(subscription, RunSubscription):
-                subscription.cancel()
-                tell(subscription.observer.on_error, error)
+                subscription.fail(error)
 
     def _wake(self, subscriptions: Iterable[QueueSubscription]) -> None:
         for subscription in subscriptions:
@@ -192,7 +198,7 @@ class Delivery:
         for follower in followers:
             known = progress.get(follower.run_id)
             if known is None:
-                self._refuse([follower], UnknownRunError(f"run {follower.run_id} was deleted while it was followed"))
+                follower.fail(UnknownRunError(f"run {follower.run_id} was deleted while it was followed"))
             elif known.status.is_terminal or known.version > follower.observer.version:
                 behind.add(follower.run_id)
         self._show(self._session.snapshots(list(behind)))

@@ -24,7 +24,7 @@ from pgflow.errors import ClientClosedError, PgflowError, ServerGoneError
 from pgflow.listener.delivery import Delivery
 from pgflow.listener.probe import Probe
 from pgflow.listener.session import ListenSession
-from pgflow.listener.subscriptions import QueueSubscription, Registry, RunSubscription, queue_channel, tell
+from pgflow.listener.subscriptions import AnySubscription, QueueSubscription, Registry, RunSubscription, queue_channel
 from pgflow.listener.waker import Waker
 
 __all__ = ["Listener"]
@@ -93,7 +93,7 @@ class Listener:
         self._add(subscription)
         return subscription
 
-    def _add(self, subscription: RunSubscription | QueueSubscription) -> None:
+    def _add(self, subscription: AnySubscription) -> None:
         # Added before the thread is asked for: a thread that is about to end sees it and stays.
         self._registry.add(subscription)
         try:
@@ -173,8 +173,7 @@ class Listener:
     def _tell_all(self, error: Callable[[UUID], Exception]) -> None:
         for subscription in self._registry.everyone():
             if isinstance(subscription, RunSubscription):
-                subscription.cancel()
-                tell(subscription.observer.on_error, error(subscription.run_id))
+                subscription.fail(error(subscription.run_id))
 
     # The thread
 

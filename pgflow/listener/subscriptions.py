@@ -12,7 +12,15 @@ from attrs import define, field
 
 from pgflow.abc import RunObserver
 
-__all__ = ["QueueSubscription", "Registry", "RunSubscription", "queue_channel", "run_channel", "tell"]
+__all__ = [
+    "AnySubscription",
+    "QueueSubscription",
+    "Registry",
+    "RunSubscription",
+    "queue_channel",
+    "run_channel",
+    "tell",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +62,11 @@ class RunSubscription:
         """Stop listening; idempotent."""
         self._registry.discard(self)
 
+    def fail(self, error: Exception) -> None:
+        """Stop listening and tell the observer why."""
+        self.cancel()
+        tell(self.observer.on_error, error)
+
 
 @define(eq=False)
 class QueueSubscription:
@@ -68,7 +81,8 @@ class QueueSubscription:
         self._registry.discard(self)
 
 
-Subscription: TypeAlias = RunSubscription | QueueSubscription
+AnySubscription: TypeAlias = RunSubscription | QueueSubscription
+"""Whoever listens, for whatever."""
 
 
 class Registry:
@@ -76,18 +90,18 @@ class Registry:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_channel: dict[str, list[Subscription]] = {}
-        self._fresh: list[Subscription] = []
+        self._by_channel: dict[str, list[AnySubscription]] = {}
+        self._fresh: list[AnySubscription] = []
         self._stale: set[str] = set()
 
-    def add(self, subscription: Subscription) -> None:
+    def add(self, subscription: AnySubscription) -> None:
         """Enter a subscription, to be listened for."""
         with self._lock:
             for channel in subscription.channels:
                 self._by_channel.setdefault(channel, []).append(subscription)
             self._fresh.append(subscription)
 
-    def discard(self, subscription: Subscription) -> None:
+    def discard(self, subscription: AnySubscription) -> None:
         """Remove a subscription; idempotent."""
         with self._lock:
             for channel in subscription.channels:
@@ -98,12 +112,12 @@ class Registry:
                         del self._by_channel[channel]
                         self._stale.add(channel)
 
-    def renew(self, subscriptions: Iterable[Subscription] | None = None) -> None:
+    def renew(self, subscriptions: Iterable[AnySubscription] | None = None) -> None:
         """Treat subscriptions as if they had just been added; all of them where none are given."""
         with self._lock:
             self._fresh = [*self._fresh, *subscriptions] if subscriptions is not None else self._all()
 
-    def take_fresh(self) -> list[Subscription]:
+    def take_fresh(self) -> list[AnySubscription]:
         """Return what was added, and is still there, since this was last asked."""
         with self._lock:
             fresh, self._fresh = self._fresh, []
@@ -119,17 +133,17 @@ class Registry:
         """Whether `take_stale` may return something."""
         return bool(self._stale)
 
-    def on(self, channel: str) -> Sequence[Subscription]:
+    def on(self, channel: str) -> Sequence[AnySubscription]:
         """Return who listens on a channel."""
         with self._lock:
             return tuple(self._by_channel.get(channel, ()))
 
-    def everyone(self) -> list[Subscription]:
+    def everyone(self) -> list[AnySubscription]:
         """Return every subscription."""
         with self._lock:
             return self._all()
 
-    def clear(self) -> list[Subscription]:
+    def clear(self) -> list[AnySubscription]:
         """Remove every subscription and return them."""
         with self._lock:
             everyone = self._all()
@@ -140,8 +154,8 @@ class Registry:
     def __bool__(self) -> bool:
         return bool(self._by_channel)
 
-    def _all(self) -> list[Subscription]:
+    def _all(self) -> list[AnySubscription]:
         return list(dict.fromkeys(each for here in self._by_channel.values() for each in here))
 
-    def _holds(self, subscription: Subscription) -> bool:
+    def _holds(self, subscription: AnySubscription) -> bool:
         return any(subscription in self._by_channel.get(channel, ()) for channel in subscription.channels)

@@ -6,7 +6,7 @@ from typing import Final
 
 from pgflow.errors import SchemaMissingError, SchemaTooNewError, SchemaTooOldError
 
-__all__ = ["NEEDED", "require_revision"]
+__all__ = ["NEEDED", "require_known", "require_revision"]
 
 NEEDED: Final = "0003_fanout"
 """The head of the revisions; written here so that no client reads their folder."""
@@ -21,7 +21,12 @@ def require_revision(found: str | None, database: str) -> None:
             f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow needs "
             f"{NEEDED}: run `pgflow migrate`"
         )
-    if _number(found) > _number(NEEDED):
+    require_known(found, database)
+
+
+def require_known(found: str | None, database: str) -> None:
+    """Raise `SchemaTooNewError` about a schema at a revision that is newer than all of ours."""
+    if found is not None and _number(found) > _number(NEEDED):
         raise SchemaTooNewError(
             f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow knows "
             f"{NEEDED} as the newest: run `pip install --upgrade pgflow-sdk`"

@@ -16,11 +16,12 @@ from attrs import define, field
 from pgflow.abc import TaskProcessor
 from pgflow.models import TaskRecord
 from pgflow.worker.claimer import Claimer
-from pgflow.worker.inflight import Attempt, InFlight, KnownStep
+from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.outages import Health, words_of
 from pgflow.worker.outcome import Outcome
 from pgflow.worker.reporter import Reporter
 from pgflow.worker.runner import Runner
+from pgflow.worker.steps import KnownStep
 from pgflow.worker.threads import spawn
 from pgflow.worker.timeouts import Timeouts
 from pgflow.worker.upkeep import Upkeep
@@ -59,12 +60,6 @@ class Crew:
     def __attrs_post_init__(self) -> None:
         health = self.health
         self.inflight = InFlight(self._concurrency)
-        self._reporter = Reporter(self._processor, self.inflight, health.link("reporting"), self._progress)
-        self.runner = Runner(self._steps, self._executor, self.inflight, self._reporter, self._run_input)
-        self._timeouts = Timeouts(self.inflight, self.runner.expire)
-        self._upkeep = Upkeep(
-            self._processor, self.inflight, self._worker_id, self._lease, health.link("extending leases")
-        )
         self.claimer = Claimer(
             self._processor,
             self._flow_slugs,
@@ -75,6 +70,12 @@ class Crew:
             self._begin,
         )
         self.inflight.on_free = partial(self.claimer.wake, due_changed=False)
+        self._reporter = Reporter(self._processor, self.inflight, health.link("reporting"), self.claimer.wake)
+        self.runner = Runner(self._steps, self._executor, self.inflight, self._reporter, self._run_input)
+        self._timeouts = Timeouts(self.inflight, self.runner.expire)
+        self._upkeep = Upkeep(
+            self._processor, self.inflight, self._worker_id, self._lease, health.link("extending leases")
+        )
 
     def start(self) -> None:
         """Begin to work."""
@@ -123,9 +124,6 @@ class Crew:
     def _tell_to_stop(self) -> None:
         for attempt in self.inflight.running():
             attempt.context._cancel()
-
-    def _progress(self, due_changed: bool) -> None:
-        self.claimer.wake(due_changed)
 
     def _hand_back(self) -> int:
         attempts = self.inflight.hand_back()

@@ -9,11 +9,11 @@ from pgflow.errors import NotJsonError
 from pgflow.models import Failure, TaskKey
 from pgflow.worker.control import FailPermanently, RetryAfter
 
-__all__ = ["describe", "failure_of", "format_traceback"]
+__all__ = ["describe", "failure_of"]
 
 #: Characters of a message, and of a traceback, that are sent at most; the engine may cut further.
-MESSAGE_LIMIT = 8_000
-TRACEBACK_LIMIT = 32_000
+_MESSAGE_LIMIT = 8_000
+_TRACEBACK_LIMIT = 32_000
 
 
 def failure_of(key: TaskKey, error: BaseException) -> Failure:
@@ -22,12 +22,13 @@ def failure_of(key: TaskKey, error: BaseException) -> Failure:
     A value that JSON cannot hold, or that does not fit the handler's annotations, would be the same next time: it
     fails the task for good, as `FailPermanently` does.
     """
+    trace = _format_traceback(error)
     if isinstance(error, FailPermanently):
-        return Failure(key, _cut(str(error.message), MESSAGE_LIMIT), permanent=True, traceback=format_traceback(error))
+        return Failure(key, _cut(str(error.message), _MESSAGE_LIMIT), permanent=True, traceback=trace)
     if isinstance(error, RetryAfter):
         reported = error.__cause__ or error
-        return Failure(key, describe(reported), retry_delay=error.seconds, traceback=format_traceback(error))
-    return Failure(key, describe(error), permanent=isinstance(error, NotJsonError), traceback=format_traceback(error))
+        return Failure(key, describe(reported), retry_delay=error.seconds, traceback=trace)
+    return Failure(key, describe(error), permanent=isinstance(error, NotJsonError), traceback=trace)
 
 
 def describe(error: BaseException) -> str:
@@ -40,10 +41,10 @@ def describe(error: BaseException) -> str:
         message = str(error)
     except Exception:
         message = "<the message cannot be shown>"
-    return _cut(f"{name}: {message}" if message else name, MESSAGE_LIMIT)
+    return _cut(f"{name}: {message}" if message else name, _MESSAGE_LIMIT)
 
 
-def format_traceback(error: BaseException) -> str:
+def _format_traceback(error: BaseException) -> str:
     """Return the traceback as Python prints it, without the frames of pgflow around the handler's.
 
     Of one that is too long the end is kept: it has the line that raised.
@@ -52,7 +53,7 @@ def format_traceback(error: BaseException) -> str:
         lines = traceback.format_exception(type(error), error, _handler_frames(error.__traceback__))
     except Exception:  # a broken __str__ or __notes__ of the user's exception must not lose the report
         lines = traceback.format_tb(error.__traceback__)
-    return "".join(lines)[-TRACEBACK_LIMIT:]
+    return "".join(lines)[-_TRACEBACK_LIMIT:]
 
 
 def _cut(text: str, limit: int) -> str:

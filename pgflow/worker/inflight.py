@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from pgflow.models import Completion, Failure, Json, TaskRecord
 from pgflow.worker.context import Context
+from pgflow.worker.steps import KnownStep
 
-__all__ = ["Attempt", "InFlight", "KnownStep"]
+__all__ = ["Attempt", "InFlight"]
 
 #: With so many results on their way nothing more is begun: handlers can be faster than their reports for long.
 _MOST_UNREPORTED = 1_000
-
-
-@frozen
-class KnownStep:
-    """What a worker knows of a step."""
-
-    #: Runs the handler: the task's input as plain JSON and the context, to the output as plain JSON.
-    call: Callable[[Mapping[str, Json], object], Json]
-    #: Whether the handler asks for the context.
-    wants_ctx: bool
-    #: Seconds after which an attempt fails.
-    timeout: int
-    #: None where that is not known.
-    max_attempts: int | None
-    #: Whether other steps wait for this one, so that its completion can make new tasks.
-    feeds_others: bool
 
 
 @define(eq=False)

@@ -11,7 +11,8 @@ __all__ = ["Outcome"]
 class Outcome:
     """What a worker leaves behind."""
 
-    #: Tasks that ran when the grace period ended and went back to the queue; their attempts do not count.
+    #: Tasks that still ran when the grace period ended: handed back with their attempts not counted or, where the
+    #: database did not answer, left to the end of their leases.
     handed_back: int = 0
     #: Results that the database did not take; their tasks run again when the leases end.
     unreported: int = 0

@@ -12,13 +12,14 @@ from typing import Any
 
 from attrs import define, field
 
+from pgflow.errors import NotJsonError
 from pgflow.models import Completion, Failure, Json, TaskRecord
 from pgflow.worker.context import Context
 from pgflow.worker.control import FailPermanently, RetryAfter
 from pgflow.worker.failures import failure_of
-from pgflow.worker.inflight import Attempt, InFlight, KnownStep
+from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.reporter import Reporter
-from pgflow.worker.steps import unknown_step
+from pgflow.worker.steps import KnownStep, unknown_step
 from pgflow.worker.threads import HandlerThreads
 
 __all__ = ["Runner"]
@@ -117,7 +118,8 @@ def _log_failure(attempt: Attempt, report: Failure, error: BaseException) -> Non
     limit = attempt.step.max_attempts
     final = report.permanent or (limit is not None and attempt.record.attempts_count >= limit)
     # What a handler has raised to decide about its retry is no surprise that needs a traceback.
-    planned = isinstance(error, (FailPermanently, RetryAfter)) and error.__cause__ is None
+    # A value that does not fit names its path, and the frames would be ours.
+    planned = isinstance(error, (FailPermanently, RetryAfter, NotJsonError)) and error.__cause__ is None
     logger.log(
         logging.ERROR if final else logging.WARNING,
         "%s failed (%s%s): %s",

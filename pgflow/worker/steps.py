@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+from attrs import frozen
 
 from pgflow.dsl import AnyStep, Flow
 from pgflow.errors import DefinitionError, UnknownStepError
 from pgflow.models import Json, TaskRecord
-from pgflow.worker.inflight import KnownStep
 
-__all__ = ["by_slug", "known_steps", "unknown_step"]
+__all__ = ["KnownStep", "by_slug", "known_steps", "unknown_step"]
+
+
+@frozen
+class KnownStep:
+    """What a worker knows of a step."""
+
+    #: Runs the handler: the task's input as plain JSON and the context, to the output as plain JSON.
+    call: Callable[[Mapping[str, Json], object], Json]
+    #: Whether the handler asks for the context.
+    wants_ctx: bool
+    #: Seconds after which an attempt fails.
+    timeout: int
+    #: None where that is not known.
+    max_attempts: int | None
+    #: Whether other steps wait for this one, so that its completion can make new tasks.
+    feeds_others: bool
 
 
 def by_slug(flows: Flow[Any] | Sequence[Flow[Any]]) -> dict[str, Flow[Any]]:
@@ -24,6 +41,8 @@ def by_slug(flows: Flow[Any] | Sequence[Flow[Any]]) -> dict[str, Flow[Any]]:
         raise DefinitionError("a worker needs at least one flow")
     found: dict[str, Flow[Any]] = {}
     for flow in listed:
+        if not isinstance(flow, Flow):
+            raise TypeError(f"a worker takes a Flow or several, got {flow!r}: it has to have the handlers")
         if found.setdefault(flow.slug, flow) is not flow:
             raise DefinitionError(f"two different flows of this worker have the slug {flow.slug!r}")
     return found

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from queue import SimpleQueue
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -24,6 +24,9 @@ from pgflow.worker.outcome import Outcome
 from pgflow.worker.run_inputs import RunInputs
 from pgflow.worker.steps import by_slug, known_steps
 from pgflow.worker.threads import HandlerThreads
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 __all__ = ["Worker"]
 
@@ -40,7 +43,7 @@ class Worker:
     by another when its leases end.
 
     :param flows: a `Flow` or several. Those that the database does not know are defined, changed options are updated.
-    :param dsn: the database; None is the environment's ``PGFLOW_DSN``.
+    :param dsn: the database, in any form that `pgflow.dsn` describes; None is the environment's ``PGFLOW_DSN``.
     :param concurrency: how many handlers run at a time.
     :param lease: seconds for which a claimed task is the worker's; it is extended while the handler runs, so it says
         how soon others take over from a worker that has died.
@@ -53,7 +56,7 @@ class Worker:
     def __init__(
         self,
         flows: Flow[Any] | Sequence[Flow[Any]],
-        dsn: str | None = None,
+        dsn: str | URL | None = None,
         *,
         concurrency: int = 10,
         lease: float = 30.0,
@@ -62,8 +65,8 @@ class Worker:
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {concurrency}")
-        if not lease > 0:
-            raise ValueError(f"lease must be more than 0 seconds, not {lease}")
+        if not (math.isfinite(lease) and lease > 0):
+            raise ValueError(f"lease must be a number of seconds above 0, not {lease}")
         self._flows = by_slug(flows)
         self._steps = {key: step for flow in self._flows.values() for key, step in known_steps(flow).items()}
         self._dsn = dsn
@@ -153,9 +156,7 @@ class Worker:
     def __enter__(self) -> Worker:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
     def _connect(self) -> TaskProcessor:

@@ -110,7 +110,9 @@ def test_a_server_that_does_not_answer_is_one_line(demo: Demo, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_nothing_running(number: signal.Signals, demo: Demo, database: psycopg.Connection[Any]) -> None:
+def test_a_signal_leaves_nothing_running(
+    number: signal.Signals, demo: Demo, database: psycopg.Connection[Any], tmp_path: Path
+) -> None:
     process = demo()
     said_until(process, "> analyze-site")
     process.send_signal(number)
@@ -119,7 +121,8 @@ def test_a_signal_leaves_nothing_running(number: signal.Signals, demo: Demo, dat
     assert said.splitlines()[-1] == f"Stopped by {number.name}; nothing is left running."
     assert "Traceback" not in said
     assert other_sessions(database) == []
-    assert database.execute("select count(*) from pgflow.workers where stopped_at is null").fetchone() == (0,)
+    unstopped = database.execute("select * from pgflow.workers where stopped_at is null").fetchall()
+    assert unstopped == [], (tmp_path / ".pgflow" / "worker.log").read_text(encoding="utf-8")
 
 
 def test_the_embedded_server_is_started_and_stopped_again(demo: Demo, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy
 
 from pgflow import Flow, Worker
-from tests.integration.client.moments import until
 from tests.plugins.databases import Connection
+from tests.plugins.waiting import until
 
 GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
 

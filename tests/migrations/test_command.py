@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -37,7 +38,7 @@ def test_it_goes_to_a_named_revision_and_back(blank_dsn: str) -> None:
 def test_the_status_says_where_the_database_stands(blank_dsn: str) -> None:
     before = pgflow("migrate", "--status", dsn=blank_dsn)
     assert before.returncode == 1
-    assert before.stderr == 'Error: the database has no pgflow schema: run "pgflow migrate" on it\n'
+    assert re.fullmatch(r"Error: the database \(.+\) has no pgflow schema: run `pgflow migrate`\n", before.stderr)
 
     pgflow("migrate", dsn=blank_dsn)
     after = pgflow("migrate", "--status", dsn=blank_dsn)

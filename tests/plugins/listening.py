@@ -10,9 +10,7 @@ from attrs import define, field, frozen
 from psycopg import sql
 
 from tests.plugins.databases import Connection
-
-DEADLINE = 10.0
-"""Seconds after which a notification that is certain to come is given up."""
+from tests.plugins.waiting import DEADLINE
 
 
 @frozen

@@ -16,7 +16,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgflow.embedded.programs import system_user
-from tests.integration.client.moments import until
+from tests.plugins.waiting import until
 
 PoolMode: TypeAlias = Literal["transaction", "session"]
 PoolerFactory: TypeAlias = Callable[..., str]

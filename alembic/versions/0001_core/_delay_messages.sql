@@ -1,5 +1,5 @@
 -- Make messages visible after so many seconds, 0 for at once, and wake the workers that sleep on the queue: what is due
--- next has changed. Locks: the messages, last of all. Called by retries and hand-backs.
+-- next has changed. Locks: the messages, last of all. Called by _fail_one, release_tasks and _settle_claimed.
 create or replace function pgflow._delay_messages(p_flow_slug text, p_message_ids bigint[], p_seconds double precision)
 returns void
 language plpgsql

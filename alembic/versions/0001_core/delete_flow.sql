@@ -1,7 +1,7 @@
 -- Delete a flow with its runs and its queue. A run that is being worked is gone: reports about it change nothing.
--- Locks: create_flow's advisory lock; the flow's runs in run_id order; sleep marks, before the queue, as a worker that
--- goes to sleep; then the queue's table, exclusively, which waits for starts in flight, so that their runs are seen and
--- deleted too. Called by a client's register.
+-- Locks: create_flow's advisory lock; the flow against starts, which waits for those in flight, so that every run is
+-- seen; its runs in run_id order; sleep marks, before the queue, as a worker that goes to sleep; then the queue's
+-- table, exclusively. Called by ensure_flow and by operators.
 create or replace function pgflow.delete_flow(p_flow_slug text) returns void
 language plpgsql
 security definer
@@ -14,6 +14,7 @@ begin
     return;
   end if;
 
+  perform pg_advisory_xact_lock(hashtextextended('pgflow.delete:' || p_flow_slug, 0));
   perform from pgflow.runs as r where r.flow_slug = p_flow_slug order by r.run_id for update;
   delete from pgflow.sleeping_workers as w where w.queue_name = p_flow_slug;
   perform pgmq.drop_queue(p_flow_slug);

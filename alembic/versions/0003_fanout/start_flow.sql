@@ -1,6 +1,7 @@
 -- Create a run with its step states and start its root steps. The same run id or idempotency key again, with the same
 -- flow and input, returns that run and starts nothing; with others it is an error. A null input is JSON null.
--- Works in any isolation level. Locks: the rows it creates. Called by clients and by plain SQL.
+-- Works in any isolation level.
+-- Locks: the flow against deletion, and the rows it creates. Called by clients and by plain SQL.
 create or replace function pgflow.start_flow(
   flow_slug text,
   input jsonb,
@@ -24,7 +25,7 @@ declare
   v_roots text[];
   v_run pgflow.runs;
 begin
-  perform pgflow._require_flow(start_flow.flow_slug);
+  perform pgflow._hold_flow(start_flow.flow_slug);
 
   select count(*), array_agg(s.step_slug order by s.step_index) filter (where s.deps_count = 0)
   into v_steps, v_roots

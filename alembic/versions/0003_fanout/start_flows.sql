@@ -1,5 +1,6 @@
 -- Start a run of one flow for each input, set-based; the result is in the order of the inputs.
--- Works in any isolation level. Locks: the rows it creates. Called by a client's start_many.
+-- Works in any isolation level.
+-- Locks: the flow against deletion, and the rows it creates. Called by a client's start_many.
 create or replace function pgflow.start_flows(p_flow_slug text, p_inputs jsonb[], p_watched boolean default true)
 returns table (run_id uuid, status text, remaining_steps integer, started_at timestamptz)
 language plpgsql
@@ -18,7 +19,7 @@ declare
   v_steps integer;
   v_roots text[];
 begin
-  perform pgflow._require_flow(p_flow_slug);
+  perform pgflow._hold_flow(p_flow_slug);
 
   select count(*), array_agg(s.step_slug order by s.step_index) filter (where s.deps_count = 0)
   into v_steps, v_roots

@@ -8,7 +8,7 @@ import pytest
 
 from pgflow.client import FlowClient
 from pgflow.connector import PsycopgConnector
-from tests.integration.client.moments import Listeners
+from tests.integration.client.listeners import Listeners
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine
 

@@ -18,9 +18,9 @@ from pgflow.engine.borrowed import BorrowedConnector, borrow
 from pgflow.errors import RunConflictError, RunNotCommittedError, UnknownFlowError, UnknownRunError
 from pgflow.events import RunCompleted
 from pgflow.models import Completion, RunStatus
-from tests.integration.client.moments import DEADLINE
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine
+from tests.plugins.waiting import DEADLINE
 
 
 @pytest.fixture(autouse=True)

@@ -21,10 +21,11 @@ from pgflow.embedded.programs import find_programs
 from pgflow.errors import WaitTimeoutError
 from pgflow.events import RunCompleted, StepEvent
 from pgflow.models import RunStatus
-from tests.integration.client.moments import Listeners, until, wait_until_deaf
+from tests.integration.client.listeners import Listeners, wait_until_deaf
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine
 from tests.plugins.server import make_server
+from tests.plugins.waiting import until
 
 CROWD = 200
 PATIENCE = 60.0

@@ -26,8 +26,9 @@ from pgflow.events import (
     StepStarted,
 )
 from pgflow.models import RunStatus
-from tests.integration.client.moments import DEADLINE, Listeners, meanwhile, wait_until_deaf
+from tests.integration.client.listeners import Listeners, wait_until_deaf
 from tests.plugins.engine import Engine, fanout
+from tests.plugins.waiting import DEADLINE, meanwhile
 
 CHAIN = [RunStarted, StepStarted, StepCompleted, StepStarted, StepCompleted, RunCompleted]
 

@@ -19,8 +19,9 @@ from pgflow.errors import ServerGoneError, UnknownRunError
 from pgflow.events import RunCompleted, RunStarted, StepCompleted, StepStarted
 from pgflow.listener import Listener
 from pgflow.models import RunStatus
-from tests.integration.client.moments import DEADLINE, Listeners, Observer, meanwhile, until, wait_until_deaf
+from tests.integration.client.listeners import Listeners, Observer, wait_until_deaf
 from tests.plugins.engine import Engine
+from tests.plugins.waiting import DEADLINE, meanwhile, until
 
 
 @pytest.fixture(autouse=True)

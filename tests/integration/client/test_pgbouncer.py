@@ -22,9 +22,10 @@ from pgflow.listener import probe
 from pgflow.listener.session import ListenSession, Progress
 from pgflow.models import RunStatus
 from pgflow.worker import Worker
-from tests.integration.client.moments import DEADLINE, Listeners, meanwhile, until
+from tests.integration.client.listeners import Listeners
 from tests.plugins.engine import Engine
 from tests.plugins.pooler import PoolerFactory
+from tests.plugins.waiting import DEADLINE, meanwhile, until
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.client.moments import DEADLINE
 from tests.plugins.engine import Engine
+from tests.plugins.waiting import DEADLINE
 
 PREAMBLE = """
     import os, sys, threading

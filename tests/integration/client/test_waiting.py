@@ -14,9 +14,10 @@ from pgflow.client import FlowClient
 from pgflow.connector import PsycopgConnector
 from pgflow.errors import ClientClosedError, RunFailedError, UnknownRunError, UnknownStepError, WaitTimeoutError
 from pgflow.models import RunStatus, StepStatus
-from tests.integration.client.moments import DEADLINE, Listeners, meanwhile, until, wait_until_deaf
+from tests.integration.client.listeners import Listeners, wait_until_deaf
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine, Task, single
+from tests.plugins.waiting import DEADLINE, meanwhile, until
 
 
 @pytest.fixture(autouse=True)

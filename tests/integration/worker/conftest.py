@@ -19,7 +19,7 @@ from pgflow.dsl import Flow
 from pgflow.worker import Worker
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine, Row
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 
 FLOWS = Path(__file__).with_name("process_flows.py")
 
@@ -40,7 +40,7 @@ class Runs:
 
     def ended(self, run_id: UUID, timeout: float = 20) -> Row:
         """The run, once it has completed or failed."""
-        until(lambda: self.engine.run(run_id)["status"] != "started", timeout)
+        until(lambda: self.engine.run(run_id)["status"] != "started", f"the end of run {run_id}", timeout=timeout)
         return self.engine.run(run_id)
 
     def output(self, run_id: UUID) -> Any:

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from pgflow.cli.worker import worker
 from tests.integration.worker.conftest import FLOWS, Processes, Runs
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 
 
 def invoke(*arguments: str) -> Result:

@@ -13,7 +13,7 @@ import pytest
 from pgflow.dsl import Flow
 from pgflow.worker import Context, FailPermanently, Worker
 from tests.integration.worker.conftest import Runs
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 
 flow = Flow("on-processes", base_delay=0, max_attempts=2)
 

@@ -14,7 +14,7 @@ import pytest
 from pgflow.dsl import Flow
 from pgflow.worker import Context, Worker
 from tests.integration.worker.conftest import Processes, Runs
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 
 
 def test_a_task_that_outlasts_its_lease_is_not_taken_by_another(

@@ -17,7 +17,7 @@ from pgflow.dsl import Flow
 from pgflow.worker import Worker
 from tests.integration.worker.conftest import Runs
 from tests.plugins.engine import Engine
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 
 
 class Outage:

@@ -13,7 +13,7 @@ from pgflow.dsl import Flow
 from pgflow.worker import Worker
 from tests.integration.worker.conftest import Runs
 from tests.plugins.engine import FALSY
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 
 
 def test_a_diamond_with_a_fanout_runs_to_its_end(work: Callable[..., Worker], runs: Runs) -> None:

@@ -15,7 +15,7 @@ from pgflow.dsl import Flow
 from pgflow.errors import FlowShapeError
 from pgflow.worker import Context, Outcome, Worker
 from tests.integration.worker.conftest import Processes, Runs
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 
 
 def test_what_runs_may_finish_and_is_reported(work: Callable[..., Worker], runs: Runs) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pgflow.dsl import Flow
 from pgflow.worker import Context, Worker
 from tests.integration.worker.conftest import Runs
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 
 
 def test_a_handler_that_hangs_times_out_and_is_retried(

@@ -6,8 +6,7 @@ from functools import partial
 import pytest
 
 from pgflow.client.dispatch import Dispatcher
-
-DEADLINE = 10.0
+from tests.plugins.waiting import DEADLINE
 
 
 def test_calls_are_made_in_order_on_one_thread_that_is_not_the_caller_s() -> None:

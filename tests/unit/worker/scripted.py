@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 from pgflow.abc import Subscription
 from pgflow.models import Completion, Failure, Json, RunSnapshot, TaskKey, TaskRecord
 from pgflow.worker.context import Context
-from pgflow.worker.inflight import Attempt, KnownStep
+from pgflow.worker.inflight import Attempt
+from pgflow.worker.steps import KnownStep
 
 STEP = KnownStep(call=lambda task_input, ctx: None, wants_ctx=False, timeout=60, max_attempts=3, feeds_others=True)
 

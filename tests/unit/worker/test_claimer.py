@@ -15,7 +15,7 @@ from pgflow.models import TaskRecord
 from pgflow.worker.claimer import Claimer
 from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.outages import Health
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 from tests.unit.worker.scripted import STEP, Scripted, attempt, done
 
 

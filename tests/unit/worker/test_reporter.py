@@ -11,10 +11,11 @@ import pytest
 from attrs import evolve
 
 from pgflow.models import Completion, Failure, TaskKey, TaskRecord
-from pgflow.worker.inflight import Attempt, InFlight, KnownStep
+from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.outages import Health
 from pgflow.worker.reporter import Reporter
-from tests.unit.worker.conditions import until
+from pgflow.worker.steps import KnownStep
+from tests.plugins.waiting import until
 from tests.unit.worker.scripted import STEP, Scripted, attempt, done
 
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from pgflow.worker.threads import HandlerThreads, spawn
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 
 
 def test_an_idle_thread_is_used_again() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.timeouts import Timeouts
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 from tests.unit.worker.scripted import attempt, done
 
 

@@ -12,7 +12,7 @@ from pgflow.models import TaskKey
 from pgflow.worker.inflight import InFlight
 from pgflow.worker.outages import Health
 from pgflow.worker.upkeep import Upkeep
-from tests.unit.worker.conditions import until
+from tests.plugins.waiting import until
 from tests.unit.worker.scripted import Scripted, attempt, done
 
 

@@ -36,6 +36,8 @@ def _load(target: str) -> list[Flow[Any]]:
     name, colon, wanted = target.rpartition(":")
     if not colon or wanted.endswith(".py"):
         name, wanted = target, ""
+    if not name:
+        raise DefinitionError(f"{target!r} names no module: it takes MODULE or MODULE:FLOW")
     module = _import(name)
     flows = {variable: value for variable, value in vars(module).items() if isinstance(value, Flow)}
     if not wanted:
@@ -74,7 +76,7 @@ def _import_file(path: Path) -> ModuleType:
     """
     path = path.resolve()
     if not path.is_file():
-        raise FileNotFoundError(f"there is no such file: {path}")
+        raise FileNotFoundError("there is no such file")
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -90,7 +92,7 @@ def _place(error: Exception) -> str:
     place = ""
     while frames is not None:
         filename = frames.tb_frame.f_code.co_filename
-        if filename != __file__ and not filename.startswith("<frozen"):
+        if filename not in (__file__, importlib.__file__) and not filename.startswith("<frozen"):
             place = f" ({filename}:{frames.tb_lineno})"
         frames = frames.tb_next
     return place

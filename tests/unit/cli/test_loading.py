@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pgflow.cli._loading import load_flows
 from pgflow.errors import DefinitionError
-from pgflow.worker.loading import load_flows
 
 SOURCE = """
 from pgflow.dsl import Flow

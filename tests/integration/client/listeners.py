@@ -1,13 +1,8 @@
-"""Moments that a test waits for: what other sessions and threads have come to, asked until it is so."""
+"""Listening sessions, and whoever is told what they hear, as a test sees them."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Callable
 
 from attrs import define, field
 
@@ -15,37 +10,7 @@ from pgflow.connector import PsycopgConnector
 from pgflow.events import Event
 from pgflow.models import RunSnapshot
 from tests.plugins.engine import Engine
-
-T = TypeVar("T")
-
-DEADLINE = 10.0
-"""Seconds after which something that is certain to come is given up."""
-
-
-def until(condition: Callable[[], object], what: str = "the condition") -> None:
-    """Return once a condition holds."""
-    deadline = time.monotonic() + DEADLINE
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come to hold"
-        pause.wait(0.002)
-
-
-@contextmanager
-def meanwhile(call: Callable[[], T]) -> Iterator[Future[T]]:
-    """Run a call in another thread during the block; its future is the block's to ask, and ended when it ends."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    # A daemon: where the block fails, what it did not bring about is not waited for.
-    threading.Thread(target=run, daemon=True).start()
-    yield future
-    future.exception(DEADLINE)
+from tests.plugins.waiting import until
 
 
 @define
