@@ -1,6 +1,6 @@
 # Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format type freeze build clean
+.PHONY: help install demo bench-waiters test lint format type freeze build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,12 +9,15 @@ DEMO := .venv/.installed-demo
 DEV := .venv/.installed-dev
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  %-9s %s\n' $$name "$$what"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  %-13s %s\n' $$name "$$what"; done
 
 install: $(DEV) ## create .venv with all that the other targets need
 
 demo: $(DEMO) ## run the example for real, on an embedded PostgreSQL or on PGFLOW_DSN; ARGS="URL…" for other pages
 	@$(BIN)/python examples/analyze_websites.py $(ARGS)
+
+bench-waiters: $(DEV) ## measure how soon 2,000 callers wake, on an embedded PostgreSQL or on PGFLOW_DSN
+	@$(BIN)/python benchmarks/waiters.py $(ARGS)
 
 test: $(DEV) ## run the suite, on an embedded PostgreSQL or on PGFLOW_TEST_DSN; ARGS are pytest's
 	@$(BIN)/python -m pytest -n auto $(ARGS)

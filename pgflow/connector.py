@@ -13,7 +13,7 @@ from pgflow.abc import RunObserver, Subscription
 from pgflow.engine import statements
 from pgflow.engine.borrowed import borrow
 from pgflow.engine.calls import EngineCalls, Rows
-from pgflow.engine.pool import SESSION_SETTINGS, Pool, connect
+from pgflow.engine.pool import Pool, connect
 from pgflow.errors import ClientClosedError
 from pgflow.listener import Listener
 
@@ -33,8 +33,8 @@ class PsycopgConnector(EngineCalls):
 
     ``listen_dsn`` names a direct connection for the listener where ``dsn`` leads through a pooler that LISTEN does not
     get through. ``pool_size`` is the most connections of the pool, and ``pool_timeout`` the seconds to wait for a free
-    one; the listener has one more. ``prepare_threshold`` is psycopg's; behind PgBouncer it has to be None, and then the
-    role's ``statement_timeout`` is left as it is.
+    one; the listener has one more. ``prepare_threshold`` is psycopg's. Behind a pooler nothing is prepared whatever it
+    says, and the role's ``statement_timeout`` is left as it is; None has the same effect where a pooler is not noticed.
     ``linger``, ``check_interval`` and ``reconnect_timeout`` are the listener's, in seconds.
     """
 
@@ -51,7 +51,6 @@ class PsycopgConnector(EngineCalls):
         reconnect_timeout: float = 300.0,
     ) -> None:
         resolved = dsns.resolve(dsn)
-        is_direct = listen_dsn is not None or prepare_threshold is not None
         self._shown = dsns.redacted(resolved)
         self._pool = Pool(resolved, size=pool_size, timeout=pool_timeout, prepare_threshold=prepare_threshold)
         self._listener = Listener(
@@ -59,8 +58,7 @@ class PsycopgConnector(EngineCalls):
                 connect,
                 resolved if listen_dsn is None else dsns.resolve(listen_dsn),
                 name="pgflow listener",
-                prepare_threshold=prepare_threshold,
-                setup=(*SESSION_SETTINGS, statements.BRIEF_LOCK_WAITS) if is_direct else (),
+                prepare_threshold=prepare_threshold if listen_dsn is None else 5,
             ),
             partial(_notify, self._pool),
             linger=linger,

@@ -19,6 +19,7 @@
     ├── RunNotCommittedError                waiting for a run that nobody else can see
     ├── DsnError (ValueError)               no server was named, or not in a form libpq takes
     ├── ClientClosedError                   a client that was closed is used, or waited with
+    ├── ServerGoneError (ConnectionError)   the server did not come back while a run was awaited
     ├── EmbeddedServerError                 the embedded PostgreSQL does not start, run or stop
     ├── IsolationLevelError                 a transition outside READ COMMITTED
     └── SchemaError                         the database is not at the revision this code needs
@@ -59,6 +60,7 @@ __all__ = [
     "SchemaMissingError",
     "SchemaTooNewError",
     "SchemaTooOldError",
+    "ServerGoneError",
     "UnknownDependencyError",
     "UnknownFlowError",
     "UnknownRunError",
@@ -161,6 +163,10 @@ class DsnError(PgflowError, ValueError):
 
 class ClientClosedError(PgflowError):
     """A client was used after it had been closed, or closed while somebody waited with it."""
+
+
+class ServerGoneError(PgflowError, ConnectionError):
+    """The server has been gone for so long that a run is no longer awaited; the cause is the server's own error."""
 
 
 class EmbeddedServerError(PgflowError):

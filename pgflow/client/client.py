@@ -28,8 +28,8 @@ class FlowClient:
     """Starts runs of flows and follows them. One client serves a whole process: many threads, and forked children.
 
     Nothing is opened before the first call. ``dsn`` and ``listen_dsn`` are described in `pgflow.dsn`; None means
-    ``PGFLOW_DSN``, and `DsnError` is raised where that is missing too. ``listen_dsn`` names a direct connection where
-    ``dsn`` leads through a pooler in transaction mode, on which nothing is prepared then. ``connector`` replaces them
+    ``PGFLOW_DSN``, and `DsnError` is raised where that is missing too. Where ``dsn`` leads through a pooler in
+    transaction mode, runs are polled for, unless ``listen_dsn`` names a direct connection. ``connector`` replaces them
     by something of the caller's, which the caller closes.
     """
 
@@ -154,9 +154,7 @@ class FlowClient:
 def _connect(dsn: Any, listen_dsn: Any, pool_size: int) -> Client:
     from pgflow.connector import PsycopgConnector
 
-    # A pooler in transaction mode gives each transaction another session, which has not prepared anything.
-    prepare_threshold = 5 if listen_dsn is None else None
-    return PsycopgConnector(dsn, listen_dsn=listen_dsn, pool_size=pool_size, prepare_threshold=prepare_threshold)
+    return PsycopgConnector(dsn, listen_dsn=listen_dsn, pool_size=pool_size)
 
 
 def _flow(flow: Flow[Any] | str) -> tuple[Values, str]:

@@ -120,6 +120,7 @@ class FlowRun:
         :raises WaitTimeoutError: after ``timeout`` seconds; None waits for ever.
         :raises UnknownRunError: it was deleted, or the transaction in which it was started was rolled back.
         :raises RunNotCommittedError: that transaction is still open.
+        :raises ServerGoneError: the server went away and did not come back for minutes.
         """
         self._wait(lambda: self._is_over, f"the end of {self._name}", timeout)
         return self

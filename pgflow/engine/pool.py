@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -18,12 +18,9 @@ from pgflow.engine import statements
 from pgflow.errors import ClientClosedError
 from pgflow.schema.revision import require_revision
 
-__all__ = ["SESSION_SETTINGS", "Connection", "Pool", "connect", "session_options"]
+__all__ = ["Connection", "Pool", "connect", "session_options", "settle"]
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
-
-SESSION_SETTINGS = (statements.NO_STATEMENT_TIMEOUT, statements.READ_COMMITTED)
-"""What a session of ours needs, whatever the role or the database is set to."""
 
 # What a connection has unless its DSN says otherwise: nobody waits for ever for a host that does not answer.
 _DEFAULTS = {
@@ -49,18 +46,33 @@ def session_options(dsn: str, *, name: str, prepare_threshold: int | None) -> di
     }
 
 
-def connect(dsn: str, *, name: str, prepare_threshold: int | None, setup: Sequence[str]) -> Connection:
-    """Return a new autocommit connection on which the statements of ``setup`` have been run."""
+def connect(dsn: str, *, name: str, prepare_threshold: int | None) -> Connection:
+    """Return a new autocommit connection, as `settle` leaves it."""
     connection: Connection = psycopg.connect(
         dsn, **session_options(dsn, name=name, prepare_threshold=prepare_threshold)
     )
     try:
-        for statement in setup:
-            connection.execute(statement.encode())
+        settle(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def settle(connection: Connection) -> None:
+    """Give a new connection what lasts: no ``statement_timeout``, and READ COMMITTED, on a session that is its own.
+
+    A pooler such as PgBouncer in transaction mode lends a session for a transaction. What is prepared or set there is
+    missing in our next transaction and found in somebody else's, so that nothing is: ``prepare_threshold`` is None
+    then, and where it was None from the start the session is taken for one that is lent. A pooler is known by the
+    process id that it makes up when a client connects, for it has no session to announce yet.
+    """
+    is_shared = connection.prepare_threshold is None
+    row = connection.execute(
+        statements.SETTLE.encode(), {"pid": connection.pgconn.backend_pid, "is_shared": is_shared}
+    ).fetchone()
+    if row is not None and row[0]:
+        connection.prepare_threshold = None
 
 
 class Pool:
@@ -112,20 +124,15 @@ class Pool:
                     # Beyond that the next caller tries again, and not a pause that has grown long.
                     reconnect_timeout=5.0,
                     kwargs=session_options(self._dsn, name="pgflow", prepare_threshold=self._prepare_threshold),
-                    configure=self._configure,
+                    configure=settle,
                     check=_check_alive,
                     name="pgflow",
                     open=True,
                 )
             return self._pool
 
-    def _configure(self, connection: Connection) -> None:
-        # A session setting made through a PgBouncer in transaction mode would be another client's next.
-        for setting in SESSION_SETTINGS if self._prepare_threshold is not None else ():
-            connection.execute(setting.encode())
-
     def _check_schema(self) -> None:
-        with connect(self._dsn, name="pgflow", prepare_threshold=None, setup=()) as connection:
+        with connect(self._dsn, name="pgflow", prepare_threshold=self._prepare_threshold) as connection:
             try:
                 row = connection.execute(statements.SCHEMA_VERSION.encode()).fetchone()
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):

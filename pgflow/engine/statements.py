@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Final
 
 __all__ = [
-    "BRIEF_LOCK_WAITS",
     "CHECK_FLOW",
     "CLAIM_RUN_TASKS",
     "CLAIM_TASKS",
@@ -21,14 +20,13 @@ __all__ = [
     "FAIL_TASKS",
     "HEARTBEAT_WORKER",
     "NOTIFY",
-    "NO_STATEMENT_TIMEOUT",
-    "READ_COMMITTED",
     "REGISTER_WORKER",
     "RELEASE_TASKS",
     "RUNS_WITH_STATES",
     "RUN_STATUSES",
     "RUN_WITH_STATES",
     "SCHEMA_VERSION",
+    "SETTLE",
     "SLEEP_ON_QUEUES",
     "START_FLOW",
     "START_FLOWS",
@@ -70,9 +68,12 @@ RUNS_WITH_STATES: Final = """\
 select to_json(s.run)::text, to_json(s.steps)::text
   from pgflow.get_runs_with_states(p_run_ids => %(run_ids)s::uuid[]) s"""
 
+# An argument is evaluated before the call, so that its locks are waited for briefly; and a setting for one transaction
+# stays out of a session that a pooler lends to somebody else next.
 WATCH_RUNS: Final = """\
 select to_json(s.run)::text, to_json(s.steps)::text
-  from pgflow.watch_runs(p_run_ids => %(run_ids)s::uuid[]) s"""
+  from pgflow.watch_runs(p_run_ids => case when set_config('lock_timeout', '50ms', true) is not null
+                                           then %(run_ids)s::uuid[] end) s"""
 
 RUN_STATUSES: Final = """\
 select s.run_id::text, s.status, s.version from pgflow.get_run_statuses(p_run_ids => %(run_ids)s::uuid[]) s"""
@@ -136,11 +137,12 @@ STOP_WORKER: Final = "select pgflow.stop_worker(p_worker_id => %(worker_id)s::uu
 
 # Sessions
 
-NO_STATEMENT_TIMEOUT: Final = "set statement_timeout = 0"
-
-READ_COMMITTED: Final = "set default_transaction_isolation = 'read committed'"
-
-BRIEF_LOCK_WAITS: Final = "set lock_timeout = '50ms'"
+# Whether the session is not the one that was announced when it was connected to, because a pooler lends others; only
+# if it is, it gets a setting that lasts.
+SETTLE: Final = """\
+select s.is_lent, set_config('statement_timeout', '0', s.is_lent or %(is_shared)s::boolean),
+       set_config('default_transaction_isolation', 'read committed', s.is_lent or %(is_shared)s::boolean)
+  from (select pg_backend_pid() <> %(pid)s::bigint as is_lent) s"""
 
 
 def listen(channels: Iterable[str]) -> str:

@@ -74,6 +74,12 @@ class Delivery:
         self._deliver()
         return self._until_due()
 
+    @property
+    def _is_deaf(self) -> bool:
+        """Whether to do without LISTEN: where it is known to deliver nothing, and on what is lent until it does."""
+        verdict = self._probe.verdict
+        return verdict is False or (verdict is None and self._session.is_shared)
+
     def _admit(self) -> None:
         if self._locked and time.monotonic() >= self._retry_at:
             self._registry.renew(self._locked)
@@ -82,10 +88,9 @@ class Delivery:
         if not fresh:
             return
         try:
-            if self._probe.verdict is not False:
-                probe = () if self._probe.verdict else (self._probe.channel,)
-                channels = [channel for subscription in fresh for channel in subscription.channels]
-                self._session.change(listen=[*channels, *probe], unlisten=self._registry.take_stale())
+            probe = (self._probe.channel,) if self._probe.verdict is None else ()
+            channels = [] if self._is_deaf else [channel for each in fresh for channel in each.channels]
+            self._session.change(listen=[*channels, *probe], unlisten=self._registry.take_stale())
             self._watch([each for each in fresh if isinstance(each, RunSubscription)])
         except psycopg.Error as exc:
             if self._session.is_lost(exc):
@@ -100,7 +105,7 @@ class Delivery:
         if not run_ids:
             return
         locked: list[UUID] = []
-        if self._probe.verdict is False:
+        if self._is_deaf:
             found = self._session.snapshots(run_ids)
         else:
             found, locked = self._session.watch(run_ids)
@@ -125,7 +130,8 @@ class Delivery:
             tell(subscription.wake)
 
     def _deliver(self) -> None:
-        self._probe.advance()
+        if self._probe.advance(self._session.answered):
+            self._unlisten_soon()
         incomplete = self._hand_out()
         while incomplete:
             self._show(self._session.snapshots(list(incomplete)))
@@ -135,10 +141,12 @@ class Delivery:
         incomplete: set[UUID] = set()
         for notify in self._session.received():
             if notify.channel == self._probe.channel:
-                if self._probe.verdict is False:
-                    # It was only late: who came meanwhile is polled for, and has not been listened for.
+                was_deaf = self._is_deaf
+                if not self._probe.arrived(self._session.answered, is_shared=self._session.is_shared):
+                    continue
+                if was_deaf:
+                    # Who came meanwhile is polled for, and has not been listened for.
                     self._registry.renew()
-                self._probe.arrived()
                 self._check_at = time.monotonic() + self._check_interval
                 self._unlisten_soon()
                 continue
@@ -180,7 +188,7 @@ class Delivery:
         if self._probe.verdict:
             self._check_at = now + self._check_interval
             return
-        if self._probe.verdict is False:
+        if self._is_deaf:
             self._wake(each for each in self._registry.everyone() if isinstance(each, QueueSubscription))
         self._poll_interval = _FIRST_POLL if moved else min(self._poll_interval * _POLL_GROWTH, _LAST_POLL)
         self._check_at = now + max(self._poll_interval, (now - began) * _POLL_SHARE)
@@ -210,7 +218,9 @@ class Delivery:
             self._unlisten_soon()
         if self._unlisten_at is not None and time.monotonic() >= self._unlisten_at:
             self._unlisten_at = None
-            probe = (self._probe.channel,) if self._probe.verdict else ()
+            # Where it may just be late it is still listened for, unless that burdens a session of others.
+            is_settled = self._probe.verdict or (self._probe.verdict is False and self._session.is_shared)
+            probe = (self._probe.channel,) if is_settled else ()
             self._session.change(unlisten=[*self._registry.take_stale(), *probe])
 
     def _unlisten_soon(self) -> None:

@@ -20,7 +20,7 @@ import psycopg
 
 from pgflow._fork import forget_after_fork, keep
 from pgflow.abc import RunObserver
-from pgflow.errors import ClientClosedError, PgflowError
+from pgflow.errors import ClientClosedError, PgflowError, ServerGoneError
 from pgflow.listener.delivery import Delivery
 from pgflow.listener.probe import Probe
 from pgflow.listener.session import ListenSession
@@ -246,7 +246,12 @@ class Listener:
         return None
 
     def _give_up(self, exc: psycopg.Error) -> None:
-        reason = f"the server has been gone for {self._reconnect_timeout:g} seconds: {exc}"
-        self._tell_all(
-            lambda run_id: psycopg.OperationalError(f"run {run_id} can no longer be followed here: {reason}")
-        )
+        def error(run_id: UUID) -> Exception:
+            gone = ServerGoneError(
+                f"run {run_id} is no longer awaited: the server has been gone for {self._reconnect_timeout:g} seconds "
+                f"({exc}); the run is in its tables, so wait for it again, by get_run, when the server is back"
+            )
+            gone.__cause__ = exc
+            return gone
+
+        self._tell_all(error)

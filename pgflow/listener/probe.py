@@ -2,7 +2,8 @@
 
 PgBouncer in transaction mode accepts LISTEN, and nothing ever comes of it. There is no error to notice it by, so a
 notification is sent to oneself, from another connection: on one's own it would come back with the statement's result
-even there.
+even there. For the same reason, where a pooler is known of, one that comes back in the answer to any statement proves
+nothing, and another is sent.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Probe:
     #: Whether notifications arrive; None until that is known.
     verdict: bool | None = field(default=None, init=False)
     _sent_at: float | None = field(default=None, init=False)
+    #: How many statements the listening session had answered then.
+    _answered: int = field(default=0, init=False)
     _retry_at: float = field(default=0.0, init=False)
 
     def renew(self) -> None:
@@ -43,22 +46,27 @@ class Probe:
         self.verdict = self.verdict or None
         self._sent_at = None
 
-    def advance(self) -> None:
-        """Send the notification, or give it up for lost, when it is time for that."""
+    def advance(self, answered: int) -> bool:
+        """Send the notification, or give it up for lost, when it is time for that; return whether it is given up now.
+
+        ``answered`` is how many statements the listening session has answered.
+        """
         if self.verdict is not None:
-            return
+            return False
         now = time.monotonic()
         if self._sent_at is None:
             if now >= self._retry_at:
-                self._send()
+                self._send(answered)
         elif now - self._sent_at > _PATIENCE:
             self.verdict = False
             logger.warning(
                 "LISTEN delivers nothing on this connection, as behind PgBouncer in transaction mode: "
                 "runs are polled instead; listen_dsn= can name a direct connection"
             )
+            return True
+        return False
 
-    def _send(self) -> None:
+    def _send(self, answered: int) -> None:
         try:
             self._notify(self.channel)
         except (psycopg.Error, PgflowError) as exc:
@@ -66,7 +74,12 @@ class Probe:
             self._retry_at = time.monotonic() + _RETRY_AFTER
         else:
             self._sent_at = time.monotonic()
+            self._answered = answered
 
-    def arrived(self) -> None:
-        """Note that it has."""
+    def arrived(self, answered: int, *, is_shared: bool) -> bool:
+        """Note that it has; return whether that proves anything on such a session."""
+        if is_shared and answered != self._answered:
+            self._sent_at = None
+            return False
         self.verdict = True
+        return True

@@ -42,10 +42,17 @@ class ListenSession:
 
     _connection: psycopg.Connection[Any]
     channels: set[str] = field(factory=set, init=False)
+    #: How many statements have been answered.
+    answered: int = field(default=0, init=False)
     _inbox: deque[Notify] = field(factory=deque, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._connection.add_notify_handler(self._inbox.append)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a pooler may lend it to others between statements, so that a LISTEN could be for nothing."""
+        return self._connection.prepare_threshold is None
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when something has arrived."""
@@ -64,6 +71,7 @@ class ListenSession:
         text = ";".join(part for part in (statements.unlisten(leaving), statements.listen(joining)) if part)
         if text:
             self._connection.execute(text.encode())
+            self.answered += 1
             self.channels = self.channels - leaving | joining
 
     def watch(self, run_ids: Sequence[UUID]) -> tuple[list[RunSnapshot], list[UUID]]:
@@ -105,7 +113,9 @@ class ListenSession:
         ]
 
     def _rows(self, statement: str, run_ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
-        return self._connection.execute(statement.encode(), {"run_ids": list(map(str, run_ids))}).fetchall()
+        rows = self._connection.execute(statement.encode(), {"run_ids": list(map(str, run_ids))}).fetchall()
+        self.answered += 1
+        return rows
 
     def received(self) -> Iterator[Notify]:
         """Yield what has arrived, oldest first, until there is no more; never waits."""

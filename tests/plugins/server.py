@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # The run ends as with Ctrl-C: the server does not outlive it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = tempfile.TemporaryDirectory(prefix="pgflow-test-")
-    server = _server(Path(folder.name)).start()
+    server = make_server(Path(folder.name)).start()
     config.stash[_running] = server, folder
     os.environ["PGFLOW_TEST_DSN"] = server.dsn()
 
@@ -92,7 +92,8 @@ def server() -> Server:
     )
 
 
-def _server(folder: Path) -> EmbeddedServer:
+def make_server(folder: Path) -> EmbeddedServer:
+    """A server of the kind that is asked for, not started yet."""
     chosen = os.environ.get("PGFLOW_TEST_POSTGRES", "18")
     if chosen != "debian":
         return EmbeddedServer(folder, int(chosen), settings=_SETTINGS)

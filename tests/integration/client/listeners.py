@@ -35,7 +35,7 @@ class Listeners:
         """Return once each has watched the first runs that it was asked for, and waits for notifications."""
         until(
             lambda: self._engine.value(
-                "select count(*) > 0 and bool_and(state = 'idle' and query !~ '^$|(^|;)(set|listen) ') "
+                "select count(*) > 0 and bool_and(state = 'idle' and query !~ '^$|(^|;)listen |pg_backend_pid') "
                 "from pg_stat_activity where datname = current_database() and application_name = 'pgflow listener'"
             ),
             "a listener that waits",

@@ -251,6 +251,22 @@ def test_receivers_are_called_on_the_dispatch_thread_after_those_who_wait(
     assert threads == ["pgflow-receivers"] * len(CHAIN)
 
 
+def test_a_slow_receiver_delays_nobody_who_waits_for_another_run(client: FlowClient, engine: Engine) -> None:
+    slow, other = client.start("flow"), client.start("flow")
+    may_return = threading.Event()
+    heard: list[Event] = []
+    slow.on(RunStarted, lambda event: may_return.wait(DEADLINE))
+    other.on(RunCompleted, heard.append)
+    engine.work()
+
+    assert other.wait(DEADLINE).status is RunStatus.COMPLETED
+    assert [type(event) for event in other.events(DEADLINE)][-1] is RunCompleted
+    assert heard == [], "receivers are called one after the other"
+    may_return.set()
+    called()
+    assert [type(event) for event in heard] == [RunCompleted]
+
+
 def test_a_receiver_that_raises_stops_nobody(
     client: FlowClient, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,9 +14,8 @@ import pytest
 
 from pgflow.client import FlowClient
 from pgflow.connector import PsycopgConnector
-from pgflow.engine import statements
 from pgflow.engine.pool import Connection, connect
-from pgflow.errors import UnknownRunError
+from pgflow.errors import ServerGoneError, UnknownRunError
 from pgflow.events import RunCompleted, RunStarted, StepStarted
 from pgflow.listener import Listener
 from pgflow.models import RunStatus
@@ -31,8 +30,7 @@ def flow(engine: Engine) -> None:
 
 
 def opener(dsn: str, name: str = "pgflow listener") -> partial[Connection]:
-    once_open = (statements.BRIEF_LOCK_WAITS,)
-    return partial(connect, dsn, name=name, prepare_threshold=5, setup=once_open)
+    return partial(connect, dsn, name=name, prepare_threshold=5)
 
 
 def deaf(channel: str) -> None:
@@ -208,7 +206,8 @@ def test_a_server_that_is_gone_for_good_is_an_error(dsn: str, engine: Engine) ->
     Listeners(engine).terminate()
     until(lambda: observer.errors)
 
-    assert isinstance(observer.errors[0], psycopg.OperationalError)
+    assert isinstance(observer.errors[0], ServerGoneError)
+    assert isinstance(observer.errors[0].__cause__, psycopg.OperationalError)
     assert "gone for 0.1 seconds" in str(observer.errors[0])
     until(lambda: not any(thread.name == "pgflow-listener" for thread in threading.enumerate()))
     where[0] = dsn

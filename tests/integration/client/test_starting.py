@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +12,7 @@ from attrs import frozen
 from pgflow.client import FlowClient, FlowRun
 from pgflow.connector import PsycopgConnector
 from pgflow.dsl import Flow
+from pgflow.engine.calls import Rows
 from pgflow.errors import (
     DsnError,
     FlowShapeError,
@@ -113,6 +114,21 @@ def test_many_are_started_in_the_order_of_their_inputs(client: FlowClient, engin
     assert {row["run_id"]: row["input"] for row in engine.rows("select run_id, input from pgflow.runs")} == {
         run.run_id: run.input for run in runs
     }
+
+
+def test_a_thousand_are_started_in_one_statement(dsn: str, engine: Engine) -> None:
+    class Counting(PsycopgConnector):
+        sizes: list[int]
+
+        def _fetch_all(self, statement: str, batches: Sequence[Mapping[str, Any]], connection: Any = None) -> Rows:
+            self.sizes = [len(batch["inputs"]) for batch in batches]
+            return super()._fetch_all(statement, batches, connection)
+
+    connector = Counting(dsn)
+    FlowClient(connector=connector).start_many("flow", range(2500))
+    connector.close()
+
+    assert connector.sizes == [1000, 1000, 500]
 
 
 def test_many_are_none_if_there_are_no_inputs(client: FlowClient) -> None:

@@ -134,14 +134,13 @@ def test_a_worker_leaves_its_traces(connector: PsycopgConnector, engine: Engine)
 
 
 def test_a_worker_s_statement_may_take_its_time(dsn: str, engine: Engine) -> None:
-    impatient = psycopg.conninfo.make_conninfo(dsn, options="-c statement_timeout=1")
+    impatient = psycopg.conninfo.make_conninfo(dsn, options="-c statement_timeout=25")
     connector = PsycopgConnector(impatient)
-    for _ in range(50):
-        engine.start()
-    tasks = poll(connector, qty=50)
+    connector.start_flows("flow", [None] * 500)
+    tasks = poll(connector, qty=500)
     connector.complete_tasks([Completion(task.key, list(range(100))) for task in tasks])
 
-    assert len(tasks) == 50
+    assert len(tasks) == 500
     connector.close()
 
 
