@@ -1,4 +1,4 @@
-"""Hearing what the database has to say: one thread and one session for everybody in a process."""
+"""Hearing what the database has to say: one thread and one session for all that wait with a connector."""
 
 from pgflow.listener.listener import Listener
 

@@ -1,4 +1,4 @@
-"""The listener: one thread and one session connection a process and database, however many runs are awaited.
+"""The listener: one thread and one session connection a connector, however many runs are awaited.
 
 Only the thread touches the connection; a `Waker` interrupts its sleep. Whoever subscribes is listened for first, and
 that is committed; then the run is marked as watched, which returns its snapshot; from there on its events come: nothing

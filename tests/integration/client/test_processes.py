@@ -151,8 +151,10 @@ def test_a_preforking_server_s_children_share_nothing(dsn: str) -> None:
             with ThreadPoolExecutor(4) as executor:
                 runs = list(executor.map(lambda number: client.start("flow", number), range(8)))
                 waiting = [executor.submit(run.result, 20) for run in runs]
-                threading.Thread(target=work).start()
+                working = threading.Thread(target=work)
+                working.start()
                 print(len([each.result() for each in waiting]), flush=True)
+            working.join()  # it may have claimed what another child waits for
             client.close()
 
         children = []

@@ -14,7 +14,7 @@ import pytest
 from pgflow.dsl import Flow
 from pgflow.worker import Context, Worker
 from tests.integration.worker.conftest import Processes, Runs
-from tests.plugins.waiting import until
+from tests.plugins.waiting import DEADLINE, until
 
 
 def test_a_task_that_outlasts_its_lease_is_not_taken_by_another(
@@ -93,16 +93,18 @@ def test_a_worker_that_was_suspended_past_its_lease_changes_nothing(
 
 def test_the_result_of_a_lost_lease_that_nobody_took_counts(work: Callable[..., Worker], runs: Runs) -> None:
     flow = Flow("nobody-took")
+    began = threading.Event()
 
     @flow.step
     def long(run: None, ctx: Context) -> str:
+        began.set()
         until(lambda: ctx.should_stop)  # from now on the worker claims nothing
         runs.engine.do('update pgmq."q_nobody-took" set vt = clock_timestamp()')
         return "mine"
 
     worker = work(flow)
     run_id = runs.start(flow)
-    until(lambda: runs.task(run_id, "long")["status"] == "started")
+    assert began.wait(DEADLINE)
     worker.stop(grace=10)
 
     assert runs.output(run_id) == {"long": "mine"}
