@@ -24,6 +24,11 @@ from tests.plugins.waiting import until
 FLOWS = Path(__file__).with_name("process_flows.py")
 
 
+def until_a_handler_runs(worker: Worker) -> None:
+    """Return once the worker has begun something: the database shows a task as started before its handler is."""
+    until(lambda: worker._crew is not None and worker._crew.inflight.running(), "a handler that runs")
+
+
 @define
 class Runs:
     """Starts runs and looks at them, on a connection of its own."""

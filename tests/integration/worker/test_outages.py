@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgflow.dsl import Flow
 from pgflow.worker import Worker
-from tests.integration.worker.conftest import Runs
+from tests.integration.worker.conftest import Runs, until_a_handler_runs
 from tests.plugins.engine import Engine
 from tests.plugins.waiting import until
 
@@ -159,7 +159,7 @@ def test_a_worker_that_stops_in_an_outage_says_that_it_leaves_something(
     worker = work(flow, lease=1)
     with looking(dsn) as runs:
         run_id = runs.start(flow)
-        until(lambda: runs.task(run_id, "hold")["status"] == "started")
+        until_a_handler_runs(worker)
         outage.begin()
     release.set()
     outcome = worker.stop(grace=0.5)

@@ -14,7 +14,7 @@ import pytest
 from pgflow.dsl import Flow
 from pgflow.errors import FlowShapeError
 from pgflow.worker import Context, Outcome, Worker
-from tests.integration.worker.conftest import Processes, Runs
+from tests.integration.worker.conftest import Processes, Runs, until_a_handler_runs
 from tests.plugins.waiting import until
 
 
@@ -30,7 +30,7 @@ def test_what_runs_may_finish_and_is_reported(work: Callable[..., Worker], runs:
 
     worker = work(flow)
     run_id = runs.start(flow)
-    until(lambda: runs.task(run_id, "holds")["status"] == "started")
+    until_a_handler_runs(worker)
 
     assert worker.stop(grace=10) == Outcome()
     assert told == [True]
@@ -50,7 +50,7 @@ def test_what_does_not_finish_goes_back_at_once_and_the_attempt_does_not_count(
 
     worker = work(flow)
     run_id = runs.start(flow)
-    until(lambda: runs.task(run_id, "holds")["status"] == "started")
+    until_a_handler_runs(worker)
 
     assert worker.stop(grace=0.1) == Outcome(handed_back=1)
     task = runs.task(run_id, "holds")
@@ -71,7 +71,7 @@ def test_nothing_is_claimed_after_the_stop(work: Callable[..., Worker], runs: Ru
 
     worker = work(flow, concurrency=2)
     first = runs.start(flow)
-    until(lambda: runs.task(first, "holds")["status"] == "started")
+    until_a_handler_runs(worker)
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
     until(lambda: worker._crew is not None and worker._crew.claimer._stopping)
