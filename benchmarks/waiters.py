@@ -267,7 +267,7 @@ def main() -> int:
         migrations.upgrade(dsn)
         try:
             # The first time warms up: modules, caches, and what the allocator keeps of so many threads' memory.
-            measure(dsn, options.waiters, options.waiters, options.rate)
+            measure(dsn, options.waiters, options.runs or 2 * options.waiters, options.rate)
             figures = measure(dsn, options.waiters, options.runs or 2 * options.waiters, options.rate)
         finally:
             with psycopg.connect(dsn) as connection:
