@@ -1,5 +1,5 @@
 -- Refuse a flow that the database does not know.
--- Called by _hold_flow, check_flow, and whatever goes to a flow's queue. Locks nothing.
+-- Called by _hold_flow, _known_flows, check_flow and start_tasks. Locks nothing.
 create or replace function pgflow._require_flow(p_flow_slug text) returns void
 language plpgsql
 stable
