@@ -21,7 +21,6 @@ from pgflow.worker.crew import Crew
 from pgflow.worker.failures import describe
 from pgflow.worker.interrupts import SecondSignal, termination_signals
 from pgflow.worker.outcome import Outcome
-from pgflow.worker.run_inputs import RunInputs
 from pgflow.worker.steps import by_slug, known_steps
 from pgflow.worker.threads import HandlerThreads
 
@@ -177,7 +176,6 @@ class Worker:
             steps=self._steps,
             flow_slugs=slugs,
             executor=self._executor,
-            run_input=RunInputs(processor.get_run_with_states, self._flows).of,
             concurrency=self._concurrency,
             lease=self._lease,
             on_crash=self._crashed,

@@ -14,7 +14,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from pgflow.client import FlowClient
-from pgflow.engine.borrowed import BorrowedConnector, borrow
+from pgflow.engine.borrowed import borrow
+from pgflow.engine.borrowing import BorrowedConnector
 from pgflow.errors import RunConflictError, RunNotCommittedError, UnknownFlowError, UnknownRunError
 from pgflow.events import RunCompleted
 from pgflow.models import Completion, RunStatus

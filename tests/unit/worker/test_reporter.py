@@ -183,7 +183,7 @@ def test_a_result_that_was_claimed_anew_meanwhile_is_reported_again_under_that_c
 
 
 def test_the_claimer_hears_of_reports_that_may_have_made_tasks(setup: Setup) -> None:
-    leaf = KnownStep(call=STEP.call, wants_ctx=False, timeout=60, max_attempts=3, feeds_others=False)
+    leaf = evolve(STEP, feeds_others=False)
     setup.thread.start()
 
     setup.ended(step=leaf)
