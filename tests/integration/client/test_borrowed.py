@@ -141,6 +141,10 @@ def test_a_run_on_django_s_connection_is_part_of_its_transaction(client: FlowCli
     client.start("flow", connection=connection)
     connection.commit()
     assert runs(engine) == 1
+
+    with BorrowedConnector(connection).task_transaction(None).connection.cursor() as cursor:
+        assert cursor.execute("select 1").fetchone() == (1,)
+    connection.rollback()
     connection.close()
 
 
