@@ -45,6 +45,8 @@ class Crew:
     _executor: Executor
     _concurrency: int
     _lease: float
+    #: Notes that the worker lives.
+    _register: Callable[[], None]
     #: Called with the thread's name and the error if one of the threads dies.
     _on_crash: Callable[[str, BaseException], None]
     health: Health = field(factory=Health, init=False)
@@ -75,7 +77,12 @@ class Crew:
         )
         self._timeouts = Timeouts(self.inflight, self.runner.expire)
         self._upkeep = Upkeep(
-            self._processor, self.inflight, self._worker_id, self._lease, health.link("extending leases")
+            self._processor,
+            self.inflight,
+            self._worker_id,
+            self._lease,
+            self._register,
+            health.link("extending leases"),
         )
 
     def start(self) -> None:

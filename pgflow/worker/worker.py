@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -168,7 +169,8 @@ class Worker:
         slugs = list(self._flows)
         for flow in self._flows.values():
             _define(processor, flow)
-        processor.register_worker(self._worker_id, slugs, f"{socket.gethostname()}:{os.getpid()}")
+        register = partial(processor.register_worker, self._worker_id, slugs, f"{socket.gethostname()}:{os.getpid()}")
+        register()
         self._executor = self._given_executor or HandlerThreads(self._concurrency)
         crew = Crew(
             processor=processor,
@@ -178,6 +180,7 @@ class Worker:
             executor=self._executor,
             concurrency=self._concurrency,
             lease=self._lease,
+            register=register,
             on_crash=self._crashed,
         )
         self._subscription = processor.listen_on_queues(slugs, crew.claimer.wake)

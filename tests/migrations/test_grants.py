@@ -30,7 +30,7 @@ WORKER = {
 }  # fmt: skip
 MIGRATOR = CLIENT | WORKER | {
     "create_flow", "add_step", "ensure_flow", "delete_flow", "is_valid_slug", "start_ready_steps",
-    "maybe_complete_run", "check_invariants", "calculate_retry_delay", "raise_exception",
+    "maybe_complete_run", "check_invariants", "calculate_retry_delay", "raise_exception", "get_workers",
 }  # fmt: skip
 
 Acting: TypeAlias = Callable[[str], AbstractContextManager[Engine]]
@@ -143,6 +143,8 @@ def test_three_roles_carry_a_run_from_definition_to_result(acting_as: Acting) ->
         ("pgflow_worker", "select pgflow.delete_flow('flow')"),
         ("pgflow_worker", "update pgflow.step_tasks set status = 'completed'"),
         ("pgflow_worker", "select * from pgmq.q_flow"),
+        ("pgflow_client", "select * from pgflow.get_workers()"),
+        ("pgflow_worker", "select * from pgflow.get_workers()"),
         ("pgflow_migrator", "delete from pgflow.runs"),
         ("pgflow_migrator", "select pgflow.spawn_fanout_tasks(null, null)"),
         ("pgflow_migrator", "select pgflow._fail_run(null, null, null)"),
