@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -33,6 +33,8 @@ __all__ = ["Worker"]
 logger = logging.getLogger("pgflow.worker")
 
 _GRACE = 30.0
+#: How often to give a signal that another thread was woken for its turn.
+_GLANCE = 0.5
 
 
 class Worker:
@@ -107,7 +109,7 @@ class Worker:
         try:
             with termination_signals(lambda signum: self._ends.put(None)):
                 self.start()
-                error = self._ends.get()
+                error = self._await_end()
                 logger.info("stopping, with up to %g s for what runs", grace)
                 outcome = self.stop(grace=grace)
         except SecondSignal as second:
@@ -158,6 +160,15 @@ class Worker:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
+
+    def _await_end(self) -> BaseException | None:
+        while True:
+            try:
+                return self._ends.get(timeout=_GLANCE)
+            except Empty:
+                # Python handles signals in this thread only, between two bytecodes, and the system may have woken
+                # another for one: it does if the process was suspended when the signal was sent.
+                continue
 
     def _connect(self) -> TaskProcessor:
         from pgflow.connector import PsycopgConnector
