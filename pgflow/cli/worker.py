@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -63,6 +64,8 @@ def worker(
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     outcome = Worker(load_flows(targets), dsn, concurrency=concurrency, lease=lease).run(grace=grace)
+    # What is left is the interpreter's end. A signal may cut it short as it would any other program's.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if outcome.killed_by is not None:
         _exit_now(outcome.exit_status)
     sys.exit(outcome.exit_status)

@@ -37,6 +37,10 @@ _GRACE = 30.0
 _GLANCE = 0.5
 
 
+class _NothingBegun(BaseException):
+    """A signal has come before there was anything to stop."""
+
+
 class Worker:
     """Runs the tasks of one flow or several.
 
@@ -100,14 +104,15 @@ class Worker:
     def run(self, *, grace: float = _GRACE) -> Outcome:
         """Work until SIGTERM or SIGINT, or until `stop` is called elsewhere, and return how it ended.
 
-        The first signal stops it as `stop` does, a second one at once. The handlers of the signals are installed in
-        the main thread only, and what was installed before is put back.
+        The first signal stops it as `stop` does, a second one at once; one that comes while it still connects ends it
+        there and then. The handlers of the signals are installed in the main thread only, and what was installed
+        before is put back.
 
         :raises RuntimeError: if the worker broke down, because its executor takes no more calls for instance; it has
             been stopped then.
         """
         try:
-            with termination_signals(lambda signum: self._ends.put(None)):
+            with termination_signals(self._asked_to_end):
                 self.start()
                 error = self._await_end()
                 logger.info("stopping, with up to %g s for what runs", grace)
@@ -116,6 +121,8 @@ class Worker:
             if self._crew is not None:
                 self._crew.abandon()
             return Outcome(killed_by=second.signum)
+        except _NothingBegun:
+            return self.stop()
         if error is not None:
             raise RuntimeError(f"the worker broke down and was stopped: {describe(error)}") from error
         return outcome
@@ -136,6 +143,9 @@ class Worker:
             try:
                 self._introduce(self._processor)
             except BaseException:
+                if self._crew is not None:
+                    self._crew.abandon()
+                    self._crew = None
                 self._disconnect()
                 raise
         logger.info("worker %s serves %s", self._worker_id, ", ".join(self._flows))
@@ -161,6 +171,11 @@ class Worker:
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
+    def _asked_to_end(self, signum: int) -> None:
+        if self._crew is None:
+            raise _NothingBegun
+        self._ends.put(None)
+
     def _await_end(self) -> BaseException | None:
         while True:
             try:
@@ -181,7 +196,6 @@ class Worker:
         for flow in self._flows.values():
             _define(processor, flow)
         register = partial(processor.register_worker, self._worker_id, slugs, f"{socket.gethostname()}:{os.getpid()}")
-        register()
         self._executor = self._given_executor or HandlerThreads(self._concurrency)
         crew = Crew(
             processor=processor,
@@ -195,7 +209,9 @@ class Worker:
             on_crash=self._crashed,
         )
         self._subscription = processor.listen_on_queues(slugs, crew.claimer.wake)
+        # From here on a signal asks for a stop in order, which notes the end of what is noted here.
         self._crew = crew
+        register()
         crew.start()
 
     def _disconnect(self) -> None:
