@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -15,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgflow.dsl import Flow
 from pgflow.worker import Context, Worker
-from tests.integration.worker.conftest import Runs, until_a_handler_runs
+from tests.integration.worker.conftest import Processes, Runs, until_a_handler_runs
 from tests.plugins.engine import Engine
 from tests.plugins.waiting import until
 
@@ -201,3 +203,19 @@ def test_an_outage_is_waited_out_by_whoever_asks_for_the_database(
 
     with looking(dsn) as runs:
         assert runs.output(run_id) == {"ask": [7, 7]}
+
+
+@pytest.mark.parametrize(("flow", "status"), [("quick", 0), ("patient", 3)], ids=["idle", "busy"])
+def test_a_signal_ends_a_process_in_an_outage(
+    flow: str, status: int, processes: Processes, runs: Runs, outage: Outage, tmp_path: Path
+) -> None:
+    worker = processes.start("--grace", "0.2", "--lease", "0.5")
+    if flow == "patient":
+        runs.start(flow, str(tmp_path))
+        until(lambda: (tmp_path / "attempt-1").exists())
+    outage.begin()
+    until(lambda: "no answer from the database" in worker.log.read_text())
+    worker.signal(signal.SIGTERM)
+
+    assert worker.exit_status() == status
+    assert "Traceback" not in worker.log.read_text()
