@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -82,3 +83,18 @@ def test_transactions(
     assert names["run"].output == {"receipt": 1}
     assert database.execute("select * from ledger").fetchall() == [(7, 120)]
     assert database.execute("select paid from invoices").fetchall() == [(True,)]
+
+
+def test_workers(
+    dsn: str, database: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PGFLOW_DSN", dsn)
+    names: dict[str, Any] = {"__name__": "guide"}
+    try:
+        exec(compile(program("workers.md"), "workers.md", "exec", dont_inherit=True), names)
+    finally:
+        names["worker"].stop()
+
+    assert f":{os.getpid()}', ['ship-order', 'send-mail'], 'running', 0)" in capsys.readouterr().out
+    assert database.execute("select status from pgflow.get_workers()").fetchall() == [("stopped",)]
+    assert database.execute("select distinct status from pgflow.runs").fetchall() == [("completed",)]
