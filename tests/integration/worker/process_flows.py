@@ -9,10 +9,11 @@ from pathlib import Path
 from pgflow.dsl import Flow
 from pgflow.worker import Context
 
+# First, so that it is asked first wherever a worker does not see to fairness.
+crowd = Flow("crowd", input=int)
 quick = Flow("quick", base_delay=0)
 patient = Flow("patient", base_delay=0, timeout=int(os.environ.get("PATIENT_TIMEOUT", "60")))
 deadly = Flow("deadly", max_attempts=2, base_delay=0)
-crowd = Flow("crowd", input=int)
 
 
 @quick.step

@@ -62,7 +62,7 @@ def test_it_serves_the_flows_of_a_file(processes: Processes, runs: Runs) -> None
 def test_it_says_what_it_serves(processes: Processes) -> None:
     started = processes.start()
 
-    until(lambda: f"worker {started.worker_id} serves quick, patient, deadly, crowd" in started.log.read_text())
+    until(lambda: f"worker {started.worker_id} serves crowd, quick, patient, deadly" in started.log.read_text())
 
 
 def test_the_help_tells_the_exit_statuses() -> None:

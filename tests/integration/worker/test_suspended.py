@@ -43,6 +43,8 @@ def overtake(processes: Processes, runs: Runs, tmp_path: Path) -> Callable[..., 
 def assert_the_newer_attempt_goes_on(runs: Runs, overtaken: Overtaken) -> None:
     task = runs.task(overtaken.run_id, "wait")
     assert (task["status"], task["attempts_count"], task["error_message"]) == ("started", 2, None)
+    # Had it been handed back, the other worker would have claimed it anew, and gone on with what it holds.
+    assert task["token"] == 2
     assert task["last_worker_id"] == overtaken.other.worker_id
     # Neither handed back nor delayed: the other's lease, and no more.
     assert 30 < runs.engine.messages("patient")[0]["hidden"] <= 60
