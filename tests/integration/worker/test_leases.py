@@ -82,7 +82,8 @@ def test_it_runs_where_a_worker_had_no_place_for_it_before(processes: Processes,
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     ours.mkdir()
     theirs.mkdir()
-    busy = processes.start("--lease", "1", "--concurrency", "1")
+    # Its own lease is a long one: it has to know when the other's ends.
+    busy = processes.start("--lease", "30", "--concurrency", "1")
     runs.start("patient", str(theirs))
     until(lambda: (theirs / "attempt-1").exists())
     killed = processes.start("--lease", "1")
