@@ -62,8 +62,8 @@ def worker(
     MODULE is a module's name, the current directory included, or the path of a .py file; without FLOW, a variable or
     slug, every flow in it is served. Flows that the database does not know are defined.
 
-    With --processes handlers use several processors at a time, one that crashes takes nothing with it, and one that runs
-    for too long is killed.
+    With --processes handlers use several processors at a time, one that crashes takes nothing with it, and one whose
+    time is up is killed.
 
     The exit status is 0 if everything begun was finished, 3 if some of it was handed back to others, and 130 or 143
     after a second signal, which is obeyed at once.
