@@ -18,6 +18,7 @@ from pgflow.dsl import Flow
 from pgflow.worker import Context, Outcome, RetryAfter, Worker
 from pgflow.worker.interrupts import SecondSignal
 from tests.integration.worker.conftest import Processes, Runs
+from tests.plugins.processes import has_ended, is_gone
 from tests.plugins.waiting import DEADLINE, until
 
 METHODS = ["fork", "forkserver", "spawn"]
@@ -25,14 +26,6 @@ METHODS = ["fork", "forkserver", "spawn"]
 
 def pool(size: int = 2, method: str = "forkserver", **options: Any) -> Executor:
     return ProcessPoolExecutor(size, multiprocessing.get_context(method), **options)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def no_child_is_left() -> bool:
@@ -295,14 +288,3 @@ def test_no_process_outlives_the_command(end: str, processes: Processes, runs: R
 
     assert worker.exit_status() == (-signal.SIGKILL if end == "kill" else 128 + signal.SIGTERM)
     until(lambda: has_ended(pid))
-
-
-def has_ended(pid: int) -> bool:
-    """Whether a process that is nobody's child any more runs no longer, even where nothing collects it."""
-    stat = Path(f"/proc/{pid}/stat")
-    if not stat.parent.parent.is_dir():
-        return is_gone(pid)
-    try:
-        return stat.read_text().rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True

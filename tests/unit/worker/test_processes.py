@@ -21,6 +21,7 @@ from pgflow.worker.control import RetryAfter
 from pgflow.worker.failures import RemoteError
 from pgflow.worker.handler_process import HandlerProcess, Recipe
 from pgflow.worker.processes import HandlerProcesses
+from tests.plugins.processes import is_gone
 from tests.plugins.waiting import DEADLINE, until
 
 METHODS = ["fork", "forkserver", "spawn"]
@@ -69,14 +70,6 @@ def begun(folder: Path, name: str = "call") -> int:
     """The id of the process in which `wait_for` waits."""
     until((folder / name).exists)
     return int((folder / name).read_text())
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def raised(future: Future[Any]) -> BaseException:
@@ -146,6 +139,46 @@ def test_the_signals_that_stop_a_worker_stop_no_handler(of_each_kind: HandlerPro
 
     assert program == -signal.SIGTERM
     assert of_each_kind.submit(os.getpid).result(DEADLINE) == pid
+
+
+def work_despite_signals(method: str, folder: str) -> None:
+    """What a worker's process does in the test below."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda signum, frame: None)
+    executor = HandlerProcesses(2, recipe(method))
+    calls = [executor.submit(wait_for, Path(folder), name) for name in ("one", "two")]
+    sys.stdout.write("working\n")
+    sys.stdout.flush()
+    for call in calls:
+        call.result()
+    executor.shutdown()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_signals_for_all_processes_stop_no_handler_from_its_first_moment_on(method: str, tmp_path: Path) -> None:
+    program = f"from {__name__} import work_despite_signals; work_despite_signals({method!r}, {str(tmp_path)!r})"
+    worker = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert worker.stdout is not None
+    worker.stdout.readline()
+
+    def signal_all() -> bool:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            os.killpg(worker.pid, signum)
+        return all((tmp_path / name).exists() for name in ("one", "two"))
+
+    until(signal_all)
+    signal_all()
+    (tmp_path / "go").touch()
+
+    assert worker.communicate(timeout=DEADLINE)[1] == ""
+    assert worker.returncode == 0
 
 
 def work_until_killed(method: str, folder: str) -> None:
@@ -265,7 +298,7 @@ def test_a_result_that_cannot_be_made_again_fails_its_call_only(processes: Handl
 def test_a_call_that_cannot_be_sent_fails_alone(processes: HandlerProcesses) -> None:
     pid = processes.submit(os.getpid).result(DEADLINE)
 
-    assert "pickle" in str(raised(processes.submit(lambda: None)))
+    assert "lambda" in str(raised(processes.submit(lambda: None)))
     assert processes.submit(os.getpid).result(DEADLINE) == pid
 
 
