@@ -70,7 +70,7 @@ def client() -> Iterator[Client]:
         # A call that has killed one worker is not tried on others.
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
         ) as cluster,
         Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):
@@ -105,6 +105,21 @@ def test_every_attempt_is_a_call_of_its_own(
     assert (tmp_path / "calls").read_text() == ".."
     trace = runs.task(run_id, "fail")["traceback"]
     assert trace.startswith(f'Traceback (most recent call last):\n  File "{__file__}"')
+
+
+def test_a_handler_that_cannot_be_sent_fails_its_attempt(
+    executor: Executor, work: Callable[..., Worker], runs: Runs, tmp_path: Path
+) -> None:
+    local = Flow("local-on-dask", max_attempts=1)
+
+    @local.step
+    def unreachable(run: None) -> None:
+        return None
+
+    work(local, flow, executor=executor, concurrency=4)
+
+    assert "Could not serialize" in runs.error(runs.start(local))
+    assert len(runs.output(runs.start(flow, str(tmp_path)))["spread"]) == 6
 
 
 def test_what_waits_in_the_cluster_when_its_time_is_up_is_never_run(
