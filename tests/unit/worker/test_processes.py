@@ -173,7 +173,7 @@ def test_signals_for_all_processes_stop_no_handler_from_its_first_moment_on(meth
             os.killpg(worker.pid, signum)
         return all((tmp_path / name).exists() for name in ("one", "two"))
 
-    until(signal_all)
+    until(signal_all, timeout=30)
     signal_all()
     (tmp_path / "go").touch()
 
