@@ -21,8 +21,6 @@ from tests.integration.worker.conftest import Processes, Runs
 from tests.plugins.processes import has_ended, is_gone
 from tests.plugins.waiting import DEADLINE, until
 
-METHODS = ["fork", "forkserver", "spawn"]
-
 
 def pool(size: int = 2, method: str = "forkserver", **options: Any) -> Executor:
     return ProcessPoolExecutor(size, multiprocessing.get_context(method), **options)
@@ -66,7 +64,7 @@ def survive(item: str, ctx: Context) -> int:
     return ctx.attempt
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_a_crash_fails_its_own_attempt_only(
     method: str, work: Callable[..., Worker], runs: Runs, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,9 +141,8 @@ def hang_once(run: str) -> int:
     return os.getpid()
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_timeout_kills_the_process(method: str, work: Callable[..., Worker], runs: Runs, tmp_path: Path) -> None:
-    worker = work(hanging, executor=pool(1, method))
+def test_a_timeout_kills_the_process(work: Callable[..., Worker], runs: Runs, tmp_path: Path) -> None:
+    worker = work(hanging, executor=pool(1))
     other = runs.output(runs.start(hanging, str(tmp_path)))["hang_once"]
 
     assert worker.stuck == 0
@@ -179,9 +176,8 @@ def test_a_stop_lets_processes_finish_and_leaves_none(work: Callable[..., Worker
     assert no_child_is_left()
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_stop_kills_what_is_handed_back(method: str, work: Callable[..., Worker], runs: Runs, tmp_path: Path) -> None:
-    worker = work(patient, executor=pool(2, method))
+def test_a_stop_kills_what_is_handed_back(work: Callable[..., Worker], runs: Runs, tmp_path: Path) -> None:
+    worker = work(patient, executor=pool())
     run_id = runs.start(patient, str(tmp_path))
     pid = int(told(tmp_path, "attempt-1"))
 
