@@ -101,7 +101,8 @@ class HandlerProcess:
         kind, value = pickle.loads(received)  # noqa: S301  by our own process
         if kind is _Answer.RETURNED:
             return value
-        self._spent = kind is _Answer.UNABLE
+        if kind is _Answer.UNABLE:
+            self._spent = True
         raise value
 
     def kill(self) -> None:
