@@ -13,9 +13,22 @@ from uuid import UUID
 from pgflow.models import Completion, Failure, Json, RunRow, RunSnapshot, TaskKey, TaskRecord
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+    from sqlalchemy.orm import Session
+
     from pgflow.events import Event
 
-__all__ = ["Client", "FlowRealtime", "FlowRunView", "FlowStarter", "RunObserver", "Subscription", "TaskProcessor"]
+__all__ = [
+    "Client",
+    "FlowRealtime",
+    "FlowRunView",
+    "FlowStarter",
+    "HandlerAccess",
+    "RunObserver",
+    "Subscription",
+    "TaskProcessor",
+    "TaskTransaction",
+]
 
 
 class FlowRunView(Protocol):
@@ -54,7 +67,17 @@ class FlowStarter(Protocol):
         """Start a run for each input in one statement a batch; the result is in the order of the inputs."""
 
 
-class TaskProcessor(Protocol):
+class HandlerAccess(Protocol):
+    """What handlers are given of the database; it is pickled to where they run in other processes, and works there."""
+
+    def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
+        """A run with its steps, or None; a handler's context reads the run input from it."""
+
+    def task_transaction(self, seconds: float | None) -> TaskTransaction:
+        """Open a transaction for a handler that has so many seconds left, on a connection of its own."""
+
+
+class TaskProcessor(HandlerAccess, Protocol):
     """Claims tasks and reports on them. Every list is one statement.
 
     The reporting methods return the keys that changed nothing: stale, late or duplicate. That is no error.
@@ -65,9 +88,6 @@ class TaskProcessor(Protocol):
 
     def check_flow(self, definition: Mapping[str, Json]) -> None:
         """`UnknownFlowError` or `FlowShapeError` where the database differs: for a role that may not define flows."""
-
-    def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
-        """A run with its steps, or None; a handler's context reads the run input from it."""
 
     def poll_for_tasks(
         self, flow_slugs: Sequence[str], *, qty: int, lease: float, worker_id: UUID | None = None
@@ -102,14 +122,36 @@ class TaskProcessor(Protocol):
     def register_worker(self, worker_id: UUID, flow_slugs: Sequence[str], function_name: str) -> None:
         """Note that this worker lives."""
 
-    def heartbeat_worker(self, worker_id: UUID) -> None:
-        """Note that it still does."""
+    def heartbeat_worker(self, worker_id: UUID) -> bool:
+        """Note that it still does; False if it has been forgotten meanwhile and has to register again."""
 
     def stop_worker(self, worker_id: UUID) -> None:
         """Note that it stopped in order."""
 
     def close(self) -> None:
         """Close every connection; idempotent."""
+
+
+class TaskTransaction(Protocol):
+    """A transaction of a handler's, which its task completes in."""
+
+    @property
+    def connection(self) -> Connection[Any]:
+        """Where the handler writes."""
+
+    @property
+    def session(self) -> Session:
+        """The same transaction as a SQLAlchemy session."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is gone and the transaction with it."""
+
+    def complete(self, completion: Completion) -> bool:
+        """Take the result and commit all; False, and nothing is kept, if that result is not wanted any more."""
+
+    def roll_back(self) -> None:
+        """Undo everything; idempotent."""
 
 
 class Subscription(Protocol):

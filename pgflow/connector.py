@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from pgflow.engine import statements
 from pgflow.engine.borrowed import borrow
 from pgflow.engine.calls import EngineCalls, Rows
 from pgflow.engine.pool import Pool, connect
+from pgflow.engine.transaction import TaskTransaction
 from pgflow.errors import ClientClosedError
 from pgflow.listener import Listener
 
@@ -24,6 +25,7 @@ __all__ = ["PsycopgConnector"]
 
 # The listener's thread is not kept waiting for a connection when all are busy; it asks again.
 _NOTIFY_TIMEOUT = 0.2
+_MOST_HANDLERS = 1_000
 
 
 class PsycopgConnector(EngineCalls):
@@ -52,7 +54,16 @@ class PsycopgConnector(EngineCalls):
     ) -> None:
         resolved = dsns.resolve(dsn)
         self._shown = dsns.redacted(resolved)
+        self._options = (resolved, pool_size, pool_timeout, prepare_threshold)
         self._pool = Pool(resolved, size=pool_size, timeout=pool_timeout, prepare_threshold=prepare_threshold)
+        # As large as it needs to be: no more handlers run than their worker lets.
+        self._task_pool = Pool(
+            resolved,
+            size=_MOST_HANDLERS,
+            timeout=pool_timeout,
+            prepare_threshold=prepare_threshold,
+            name="pgflow handler",
+        )
         self._listener = Listener(
             partial(
                 connect,
@@ -66,10 +77,14 @@ class PsycopgConnector(EngineCalls):
             reconnect_timeout=reconnect_timeout,
         )
         # When it is dropped without a close, and at the interpreter's exit, there is nobody left to be told.
-        self._finalizer = weakref.finalize(self, _close, self._pool, self._listener, silently=True)
+        self._finalizer = weakref.finalize(self, _close, (self._pool, self._task_pool), self._listener, silently=True)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What is unpickled is the other process's own: one for all that comes from here, with its own connections.
+        return _connector_here, self._options
 
     def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
         if connection is not None:
@@ -82,6 +97,10 @@ class PsycopgConnector(EngineCalls):
             return super()._fetch_all(statement, batches, connection)
         with self._pool.connection() as own, own.transaction():
             return [row for parameters in batches for row in own.execute(statement.encode(), parameters).fetchall()]
+
+    def task_transaction(self, seconds: float | None) -> TaskTransaction:
+        """Open a transaction for a handler that has so many seconds left, on a connection of its own."""
+        return TaskTransaction(self._task_pool.connection(seconds), seconds)
 
     def subscribe(self, run_id: UUID, observer: RunObserver) -> Subscription:
         """Watch a run: its snapshot first, then every event after it, until the subscription is cancelled."""
@@ -100,7 +119,7 @@ class PsycopgConnector(EngineCalls):
     def close(self) -> None:
         """Close every connection and end the listener; who still waits is told. Idempotent and final."""
         if self._finalizer.detach():
-            _close(self._pool, self._listener, silently=False)
+            _close((self._pool, self._task_pool), self._listener, silently=False)
 
 
 def _notify(pool: Pool, channel: str) -> None:
@@ -108,6 +127,12 @@ def _notify(pool: Pool, channel: str) -> None:
         connection.execute(statements.NOTIFY.encode(), {"channel": channel})
 
 
-def _close(pool: Pool, listener: Listener, *, silently: bool) -> None:
+def _close(pools: Iterable[Pool], listener: Listener, *, silently: bool) -> None:
     listener.stop(silently=silently)
-    pool.close()
+    for pool in pools:
+        pool.close()
+
+
+@cache
+def _connector_here(dsn: str, pool_size: int, pool_timeout: float, prepare_threshold: int | None) -> PsycopgConnector:
+    return PsycopgConnector(dsn, pool_size=pool_size, pool_timeout=pool_timeout, prepare_threshold=prepare_threshold)

@@ -14,6 +14,8 @@ __all__ = [
     "Completion",
     "Failure",
     "Json",
+    "Release",
+    "Report",
     "RunRow",
     "RunSnapshot",
     "RunStatus",
@@ -153,3 +155,14 @@ class Failure:
     retry_delay: float | None = None
     #: For the task row; the engine cuts it.
     traceback: str | None = None
+
+
+@frozen
+class Release:
+    """An attempt that is handed back on its way to the engine: it does not count, and the task is due at once."""
+
+    key: TaskKey
+
+
+Report: TypeAlias = "Completion | Failure | Release"
+"""How an attempt ended."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pgflow.client import FlowClient, FlowRun
-from pgflow.engine.borrowed import BorrowedConnector
+from pgflow.engine.borrowing import BorrowedConnector
 from pgflow.models import Completion
-from pgflow.worker.context import Context
+from pgflow.worker.context import Context, Transacted
+from pgflow.worker.database import HandlerDatabase
 from pgflow.worker.failures import failure_of
-from pgflow.worker.run_inputs import RunInputs
 from pgflow.worker.steps import known_steps
 
 if TYPE_CHECKING:
@@ -61,11 +60,11 @@ def _connector(connection: Any) -> Iterator[BorrowedConnector]:
 def _drive(flow: Flow[Any], run_id: UUID, connector: BorrowedConnector) -> None:
     """Run tasks until none is left; a failed task may have ended the run for the others."""
     steps = known_steps(flow)
-    inputs = RunInputs(connector.get_run_with_states, {flow.slug: flow})
+    database = HandlerDatabase(connector)
     while records := connector.claim_run_tasks(run_id, lease=_LEASE):
         for record in records:
             step = steps[record.flow_slug, record.step_slug]
-            context = Context(record, timeout=step.timeout, load_run_input=partial(inputs.of, record))
+            context = Context(record, timeout=step.timeout, structure=step.load_run_input, database=database)
             try:
                 output = step.call(record.input, context)
             except Exception as error:
@@ -73,7 +72,9 @@ def _drive(flow: Flow[Any], run_id: UUID, connector: BorrowedConnector) -> None:
                 if _is_over(run_id, connector):
                     return
             else:
-                connector.complete_tasks([Completion(record.key, output)])
+                # What a handler has committed itself is in the engine.
+                if not isinstance(output, Transacted):
+                    connector.complete_tasks([Completion(record.key, output)])
 
 
 def _is_over(run_id: UUID, connector: BorrowedConnector) -> bool:

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import psycopg
 from attrs import frozen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from pgflow.engine.calls import EngineCalls, Rows
-from pgflow.errors import PgflowError, RunNotCommittedError
+from pgflow.engine.calls import Rows
 
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from pgflow.abc import RunObserver, Subscription
-
-__all__ = ["Borrowed", "BorrowedConnector", "borrow"]
+__all__ = ["Borrowed", "borrow"]
 
 
 class Borrowed(Protocol):
@@ -34,6 +28,10 @@ class Borrowed(Protocol):
 
     def in_transaction(self) -> bool:
         """Whether a transaction is open, so that nobody else sees yet what was done in it."""
+
+    @property
+    def driver(self) -> psycopg.Connection[Any]:
+        """The connection below the library, on which its transaction has begun."""
 
 
 def borrow(connection: object) -> Borrowed:
@@ -76,6 +74,10 @@ class _Psycopg:
         status = self.connection.info.transaction_status
         return status not in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
 
+    @property
+    def driver(self) -> psycopg.Connection[Any]:
+        return self.connection
+
 
 @frozen
 class _SQLAlchemy:
@@ -89,6 +91,10 @@ class _SQLAlchemy:
     def in_transaction(self) -> bool:
         return bool(self.connection.in_transaction())
 
+    @property
+    def driver(self) -> psycopg.Connection[Any]:
+        return _driver(self.connection.connection.driver_connection)
+
 
 @frozen
 class _Session:
@@ -99,6 +105,10 @@ class _Session:
 
     def in_transaction(self) -> bool:
         return bool(self.session.in_transaction())
+
+    @property
+    def driver(self) -> psycopg.Connection[Any]:
+        return _SQLAlchemy(self.session.connection()).driver
 
 
 @frozen
@@ -113,30 +123,12 @@ class _Django:
     def in_transaction(self) -> bool:
         return bool(self.connection.in_atomic_block or not self.connection.get_autocommit())
 
+    @property
+    def driver(self) -> psycopg.Connection[Any]:
+        return _driver(self.connection.connection)
 
-class BorrowedConnector(EngineCalls):
-    """The engine over one connection of the caller's: inside its transaction, and with no thread.
 
-    A run can be started, worked and read on it, and not followed: nothing that happens in an open transaction is
-    announced to anybody.
-    """
-
-    def __init__(self, connection: object) -> None:
-        self._borrowed = borrow(connection)
-
-    def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
-        borrowed = self._borrowed if connection is None else borrow(connection)
-        return borrowed.fetch(statement, parameters)
-
-    def subscribe(self, run_id: UUID, observer: RunObserver) -> Subscription:
-        """Refuse: what happens in an open transaction is announced to nobody, and there is no thread to hear it.
-
-        :raises RunNotCommittedError: the connection's transaction is open.
-        :raises PgflowError: it is not, and another client would hear of the run.
-        """
-        if self._borrowed.in_transaction():
-            raise RunNotCommittedError(run_id)
-        raise PgflowError(f"run {run_id} cannot be followed on a borrowed connection: use FlowClient(dsn).get_run")
-
-    def close(self) -> None:
-        """Do nothing: the connection is the caller's."""
+def _driver(connection: object) -> psycopg.Connection[Any]:
+    if isinstance(connection, psycopg.Connection):
+        return connection
+    raise TypeError(f"pgflow needs a connection of psycopg 3, got {type(connection).__module__}'s")

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from pgflow._fork import forget_after_fork, keep
@@ -82,8 +83,11 @@ class Pool:
     compares the schema's revision with the one that this code needs.
     """
 
-    def __init__(self, dsn: str, *, size: int, timeout: float, prepare_threshold: int | None) -> None:
+    def __init__(
+        self, dsn: str, *, size: int, timeout: float, prepare_threshold: int | None, name: str = "pgflow"
+    ) -> None:
         self._dsn = dsn
+        self._name = name
         self._size = size
         self._timeout = timeout
         self._prepare_threshold = prepare_threshold
@@ -123,16 +127,17 @@ class Pool:
                     timeout=self._timeout,
                     # Beyond that the next caller tries again, and not a pause that has grown long.
                     reconnect_timeout=5.0,
-                    kwargs=session_options(self._dsn, name="pgflow", prepare_threshold=self._prepare_threshold),
+                    kwargs=session_options(self._dsn, name=self._name, prepare_threshold=self._prepare_threshold),
                     configure=settle,
                     check=_check_alive,
-                    name="pgflow",
+                    reset=_make_plain,
+                    name=self._name,
                     open=True,
                 )
             return self._pool
 
     def _check_schema(self) -> None:
-        with connect(self._dsn, name="pgflow", prepare_threshold=self._prepare_threshold) as connection:
+        with connect(self._dsn, name=self._name, prepare_threshold=self._prepare_threshold) as connection:
             try:
                 row = connection.execute(statements.SCHEMA_VERSION.encode()).fetchone()
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
@@ -153,3 +158,9 @@ def _check_alive(connection: Connection) -> None:
     # The first read finds what the server said before it closed, the second that it did.
     connection.pgconn.consume_input()
     connection.pgconn.consume_input()
+
+
+def _make_plain(connection: Connection) -> None:
+    """Take back what a handler may have chosen for itself."""
+    connection.row_factory = tuple_row
+    connection.cursor_factory = psycopg.Cursor

@@ -16,6 +16,7 @@ __all__ = [
     "CLAIM_TASKS",
     "COMPLETE_TASKS",
     "ENSURE_FLOW",
+    "EXPIRE_TRANSACTION",
     "EXTEND_LEASES",
     "FAIL_TASKS",
     "HEARTBEAT_WORKER",
@@ -143,6 +144,12 @@ SETTLE: Final = """\
 select s.is_lent, set_config('statement_timeout', '0', s.is_lent or %(is_shared)s::boolean),
        set_config('default_transaction_isolation', 'read committed', s.is_lent or %(is_shared)s::boolean)
   from (select pg_backend_pid() <> %(pid)s::bigint as is_lent) s"""
+
+
+# A transaction that outlasts its attempt would keep its locks from the next one: the server ends it then.
+EXPIRE_TRANSACTION: Final = """\
+select set_config('statement_timeout', %(milliseconds)s::text, true),
+       set_config('idle_in_transaction_session_timeout', %(milliseconds)s::text, true)"""
 
 
 def listen(channels: Iterable[str]) -> str:

@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import random
+import threading
 import time
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pgflow.models import TaskRecord
+import psycopg
+from attrs import NOTHING, frozen
 
-__all__ = ["Context"]
+from pgflow.abc import TaskTransaction
+from pgflow.models import Completion, Json, TaskKey, TaskRecord
+from pgflow.worker.database import HandlerDatabase
+from pgflow.worker.outages import words_of
 
-_NOT_LOADED: Any = object()
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+__all__ = ["Context", "Transacted"]
+
+logger = logging.getLogger("pgflow.worker")
+
+#: Seconds at most before a task is handed back whose transaction was lost: it is due at once, and the reason may last.
+_REST = 1.0
+
+
+class Transacted(Enum):
+    """What became of a handler's transaction and of its result with it."""
+
+    COMMITTED = "committed"
+    UNDONE = "undone"
 
 
 class Context:
     """One attempt at one task, as its handler sees it (the parameter ``ctx``).
 
-    A context can be pickled, so that a handler may run in another process; the run input then travels with it, and
-    `should_stop` knows the deadline only.
+    A context can be pickled, so that a handler may run in another process. It reaches the database from there by
+    itself, and `should_stop` knows the deadline only.
     """
 
     __slots__ = (
         "_cancelled",
+        "_database",
         "_ends",
-        "_load_run_input",
         "_run_input",
+        "_structure",
+        "_token",
+        "_transaction",
         "attempt",
         "deadline",
         "flow_slug",
@@ -46,7 +72,14 @@ class Context:
     #: When this attempt is failed with a timeout, in UTC.
     deadline: datetime
 
-    def __init__(self, record: TaskRecord, *, timeout: float, load_run_input: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        record: TaskRecord,
+        *,
+        timeout: float,
+        structure: Callable[[Json], Any],
+        database: HandlerDatabase,
+    ) -> None:
         self.run_id = record.run_id
         self.flow_slug = record.flow_slug
         self.step_slug = record.step_slug
@@ -54,16 +87,45 @@ class Context:
         self.attempt = record.attempts_count
         self.deadline = datetime.now(UTC) + timedelta(seconds=timeout)
         self._ends = time.monotonic() + timeout
-        self._load_run_input = load_run_input
-        self._run_input = _NOT_LOADED
+        self._token = record.token
+        self._database = database
+        self._structure = structure
+        # What a single step is given with its input, the task of a fan-out has to ask for.
+        self._run_input = _Plain(record.input["run"]) if "run" in record.input else NOTHING
+        self._transaction: TaskTransaction | None = None
         self._cancelled = False
 
     @property
     def run_input(self) -> Any:
-        """The run's input, structured as the flow's ``input=`` says; loaded when it is first asked for."""
-        if self._run_input is _NOT_LOADED:
-            self._run_input = self._load_run_input()
+        """The run's input, structured as the flow's ``input=`` says; loaded when it is first asked for.
+
+        :raises UnknownRunError: if the run is gone.
+        """
+        if self._run_input is NOTHING:
+            self._run_input = _Plain(self._database.run_input(self.run_id, self._ends))
+        if isinstance(self._run_input, _Plain):
+            self._run_input = self._structure(copy.deepcopy(self._run_input.value))
         return self._run_input
+
+    @property
+    def connection(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection to the database in a transaction in which this task completes: exactly once.
+
+        What is written here is committed together with the result of the handler, or not at all: an exception, a
+        timeout, a crash, or another attempt that has taken the task in the meantime undo it. Opened when it is first
+        asked for. ``commit()`` and ``rollback()`` are refused, ``transaction()`` is a savepoint, and the isolation
+        level has to stay READ COMMITTED. In an outage this waits for the database until the deadline.
+        """
+        return self._transacting().connection
+
+    @property
+    def session(self) -> Session:
+        """The transaction of `connection` as a SQLAlchemy session; both can be used.
+
+        Its ``commit()`` flushes and releases a savepoint, its ``rollback()`` returns to the last one; what it holds is
+        flushed at the end by itself.
+        """
+        return self._transacting().session
 
     @property
     def should_stop(self) -> bool:
@@ -104,17 +166,43 @@ class Context:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: getattr(self, name) for name in self.__slots__ if not name.startswith("_")}
-        return state | {"run_input": self.run_input, "cancelled": self._cancelled}
+        # A transaction is opened where the handler runs.
+        return {name: getattr(self, name) for name in self.__slots__ if name not in ("_ends", "_transaction")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._run_input = state.pop("run_input")
-        self._cancelled = state.pop("cancelled")
         for name, value in state.items():
             setattr(self, name, value)
         # A monotonic clock means nothing on another machine; the wall clock's deadline does.
         self._ends = time.monotonic() + (self.deadline - datetime.now(UTC)).total_seconds()
-        self._load_run_input = _nothing_to_load
+        self._transaction = None
+
+    def _transacting(self) -> TaskTransaction:
+        if self._transaction is None:
+            self._transaction = self._database.begin(self._ends)
+        return self._transaction
+
+    def _finish(self, output: Json) -> Json | Transacted:
+        """Commit the handler's transaction with its result; without one, return the result as it is.
+
+        A database that is lost in the middle of that says nothing about the handler: its work is undone, or done and
+        known to the engine.
+        """
+        if self._transaction is None:
+            return output
+        key = TaskKey(self.run_id, self.step_slug, self.task_index, self._token)
+        try:
+            taken = self._transaction.complete(Completion(key, output))
+        except psycopg.OperationalError as error:
+            self._abandon()
+            logger.warning("%r could not commit and is handed back: %s", self, words_of(error))
+            threading.Event().wait(_REST * (0.5 + random.random() / 2))  # noqa: S311  no secret
+            return Transacted.UNDONE
+        return Transacted.COMMITTED if taken else Transacted.UNDONE
+
+    def _abandon(self) -> None:
+        """Undo the handler's transaction, if it opened one."""
+        if self._transaction is not None:
+            self._transaction.roll_back()
 
     def _cancel(self) -> None:
         """Tell the handler to stop; the worker's, not the handler's."""
@@ -132,5 +220,8 @@ class _TaskLogger(logging.LoggerAdapter[logging.Logger]):
         return f"{where} run {ids['run_id']} attempt {ids['attempt']}: {msg}", kwargs
 
 
-def _nothing_to_load() -> Any:
-    raise AssertionError("an unpickled context has its run input")
+@frozen
+class _Plain:
+    """A run's input as it is stored, not structured yet."""
+
+    value: Json

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from attrs import define, field
@@ -16,6 +15,7 @@ from attrs import define, field
 from pgflow.abc import TaskProcessor
 from pgflow.models import TaskRecord
 from pgflow.worker.claimer import Claimer
+from pgflow.worker.database import HandlerDatabase
 from pgflow.worker.executors import stop_call
 from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.outages import Health, words_of
@@ -44,9 +44,10 @@ class Crew:
     _steps: Mapping[tuple[str, str], KnownStep]
     _flow_slugs: Sequence[str]
     _executor: Executor
-    _run_input: Callable[[TaskRecord], Any]
     _concurrency: int
     _lease: float
+    #: Notes that the worker lives.
+    _register: Callable[[], None]
     #: Called with the thread's name and the error if one of the threads dies.
     _on_crash: Callable[[str, BaseException], None]
     health: Health = field(factory=Health, init=False)
@@ -72,10 +73,17 @@ class Crew:
         )
         self.inflight.on_free = partial(self.claimer.wake, due_changed=False)
         self._reporter = Reporter(self._processor, self.inflight, health.link("reporting"), self.claimer.wake)
-        self.runner = Runner(self._steps, self._executor, self.inflight, self._reporter, self._run_input)
+        self.runner = Runner(
+            self._steps, self._executor, self.inflight, self._reporter, HandlerDatabase(self._processor)
+        )
         self._timeouts = Timeouts(self.inflight, self.runner.expire)
         self._upkeep = Upkeep(
-            self._processor, self.inflight, self._worker_id, self._lease, health.link("extending leases")
+            self._processor,
+            self.inflight,
+            self._worker_id,
+            self._lease,
+            self._register,
+            health.link("extending leases"),
         )
 
     def start(self) -> None:

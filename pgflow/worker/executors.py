@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pgflow.models import Json, TaskKey
+from pgflow.worker.context import Context, Transacted
 from pgflow.worker.failures import RemoteError
 from pgflow.worker.handler_process import Recipe
 from pgflow.worker.inflight import Attempt
@@ -92,10 +93,10 @@ def stop_call(executor: Executor, future: Future[Any]) -> bool:
 def _call(
     key: TaskKey,
     deadline: datetime,
-    call: Callable[[Mapping[str, Json], object], Json],
+    call: Callable[[Mapping[str, Json], Context | None], Json | Transacted],
     task_input: Mapping[str, Json],
-    ctx: object,
-) -> Json:
+    ctx: Context | None,
+) -> Json | Transacted:
     """Call a handler in another process, unless its time is up.
 
     The key makes the call unlike any other: Dask takes two equal ones for the same.

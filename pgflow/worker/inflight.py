@@ -8,8 +8,8 @@ from concurrent.futures import Future
 
 from attrs import define, evolve, field
 
-from pgflow.models import Completion, Failure, Json, TaskRecord
-from pgflow.worker.context import Context
+from pgflow.models import Failure, Json, Release, Report, TaskRecord
+from pgflow.worker.context import Context, Transacted
 from pgflow.worker.steps import KnownStep
 
 __all__ = ["Attempt", "InFlight"]
@@ -27,9 +27,9 @@ class Attempt:
     context: Context
     #: When it times out, by the monotonic clock.
     ends: float
-    future: Future[Json] | None = None
+    future: Future[Json | Transacted] | None = None
     #: What is to be reported; set by `InFlight.settle`.
-    report: Completion | Failure | None = None
+    report: Report | None = None
     #: Another attempt has taken the task, or its run is over.
     lost: bool = False
     #: It timed out, but its handler goes on.
@@ -101,7 +101,7 @@ class InFlight:
         with self._lock:
             for attempt in (*self._running, *self._unreported):
                 held = attempt.record
-                if attempt.lost or isinstance(attempt.report, Failure):
+                if attempt.lost or isinstance(attempt.report, (Failure, Release)):
                     continue
                 if task == (held.run_id, held.step_slug, held.task_index):
                     attempt.record = record
@@ -110,7 +110,7 @@ class InFlight:
                     return True
             return False
 
-    def settle(self, attempt: Attempt, report: Completion | Failure) -> bool:
+    def settle(self, attempt: Attempt, report: Report) -> bool:
         """End a running attempt with ``report`` and free its place; False if it has ended before.
 
         The task stays held until it is `reported`.
@@ -125,6 +125,17 @@ class InFlight:
         self._freed()
         return True
 
+    def settle_reported(self, attempt: Attempt) -> bool:
+        """End a running attempt whose result the engine has, and free its place; False if it has ended before."""
+        with self._lock:
+            if attempt not in self._running:
+                return False
+            self._running.discard(attempt)
+            if not self._unreported and not self._running:
+                self._changed.notify_all()
+        self._freed()
+        return True
+
     def hand_back(self) -> list[Attempt]:
         """End every running attempt without a report, and return them."""
         with self._lock:
@@ -133,7 +144,7 @@ class InFlight:
             self._changed.notify_all()
             return running
 
-    def reported(self, attempts: Sequence[Attempt], sent: Sequence[Completion | Failure | None]) -> list[Attempt]:
+    def reported(self, attempts: Sequence[Attempt], sent: Sequence[Report | None]) -> list[Attempt]:
         """Let go of attempts whose reports the engine was sent; return those that got a newer claim meanwhile."""
         renewed = []
         with self._lock:

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from attrs import define, field
 
 from pgflow.abc import TaskProcessor
-from pgflow.models import Completion, Failure, TaskKey
+from pgflow.models import Completion, Failure, Release, TaskKey
 from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.outages import Link, blames_data, words_of
 
@@ -41,6 +41,11 @@ class Reporter:
     def put(self, attempt: Attempt) -> None:
         """Have a settled attempt reported; returns at once."""
         self._ended.put(attempt)
+
+    def note(self, attempt: Attempt) -> None:
+        """Hear of a result that the engine has already."""
+        if attempt.step.feeds_others:
+            self._on_progress(False)
 
     def run(self) -> None:
         """Report until `finish`; the body of the reporter's thread."""
@@ -113,16 +118,19 @@ class Reporter:
         reports = [attempt.report for attempt in batch]
         completions = [report for report in reports if isinstance(report, Completion)]
         failures = [report for report in reports if isinstance(report, Failure)]
-        # A batch of both is two statements; a failure of the second repeats the first, which then changes nothing.
+        releases = [report.key for report in reports if isinstance(report, Release)]
+        # A batch of several kinds is a statement each; one that fails repeats those before, which change nothing then.
         ignored = self._processor.complete_tasks(completions) if completions else []
         if failures:
             ignored = [*ignored, *self._processor.fail_tasks(failures)]
+        if releases:
+            ignored = [*ignored, *self._processor.release_tasks(releases)]
         self._link.succeeded()
         if ignored:
             _log_ignored(batch, ignored, again)
         for attempt in self._inflight.reported(batch, reports):
             self.put(attempt)  # claimed anew while this was under way: its result goes with the newer claim
-        if failures:
+        if failures or releases:
             self._on_progress(True)
         elif any(a.step.feeds_others for a in batch):
             self._on_progress(False)

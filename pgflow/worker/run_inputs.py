@@ -5,15 +5,13 @@ from __future__ import annotations
 import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 from uuid import UUID
 
 from attrs import define, field
 
-from pgflow.dsl import Flow
 from pgflow.errors import UnknownRunError
-from pgflow.models import Json, RunSnapshot, TaskRecord
+from pgflow.models import Json, RunSnapshot
 
 __all__ = ["RunInputs"]
 
@@ -22,23 +20,18 @@ _KEPT = 32
 
 @define(eq=False)
 class RunInputs:
-    """Gives every task the input of its run, structured by its flow and the task's own to change.
-
-    What has to be loaded is kept for the last few runs: the tasks of a fan-out ask for the same one.
-    """
+    """Loads the inputs of runs and keeps those of the last few: the tasks of a fan-out ask for the same one."""
 
     _get_run: Callable[[UUID], RunSnapshot | None]
-    _flows: Mapping[str, Flow[Any]]
     _kept: OrderedDict[UUID, Json] = field(factory=OrderedDict, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
-    def of(self, record: TaskRecord) -> Any:
-        """Return the input of a task's run.
+    def of(self, run_id: UUID) -> Json:
+        """Return the input of a run, a copy of the caller's own.
 
         :raises UnknownRunError: if the run is gone.
         """
-        plain = record.input["run"] if "run" in record.input else self._loaded(record.run_id)
-        return self._flows[record.flow_slug].compiled().load_input(copy.deepcopy(plain))
+        return copy.deepcopy(self._loaded(run_id))
 
     def _loaded(self, run_id: UUID) -> Json:
         with self._lock:

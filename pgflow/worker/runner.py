@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import CancelledError, Executor, Future
 from functools import partial
-from typing import Any
 
 from attrs import define, field
 
-from pgflow.models import Completion, Failure, Json, TaskRecord
-from pgflow.worker.context import Context
+from pgflow.models import Completion, Failure, Json, Release, Report, TaskKey, TaskRecord
+from pgflow.worker.context import Context, Transacted
+from pgflow.worker.database import HandlerDatabase
 from pgflow.worker.executors import start_call, stop_call
 from pgflow.worker.failures import failure_of, is_planned
 from pgflow.worker.inflight import Attempt, InFlight
@@ -34,8 +34,7 @@ class Runner:
     _executor: Executor
     _inflight: InFlight
     _reporter: Reporter
-    #: Returns the input of a task's run, as handlers see it.
-    _run_input: Callable[[TaskRecord], Any]
+    _database: HandlerDatabase
     _stuck: int = field(default=0, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
@@ -53,7 +52,8 @@ class Runner:
         context = Context(
             record,
             timeout=step.timeout - (time.monotonic() - claimed_at),
-            load_run_input=partial(self._run_input, record),
+            structure=step.load_run_input,
+            database=self._database,
         )
         attempt = Attempt(record, step, context, claimed_at + step.timeout)
         self._inflight.begin(attempt)
@@ -83,7 +83,7 @@ class Runner:
         attempt.context._cancel()
         self._reporter.put(attempt)
 
-    def _count_as_stuck(self, attempt: Attempt, future: Future[Json]) -> None:
+    def _count_as_stuck(self, attempt: Attempt, future: Future[Json | Transacted]) -> None:
         with self._lock:
             if not future.done():  # else its end has been noted already, or will find nothing to take back
                 attempt.stuck = True
@@ -95,14 +95,20 @@ class Runner:
         # Our own threads make room for the next call; an executor of fixed size has one place less until it ends.
         return 0 if isinstance(self._executor, HandlerThreads) else 1
 
-    def _ended(self, attempt: Attempt, future: Future[Json]) -> None:
+    def _ended(self, attempt: Attempt, future: Future[Json | Transacted]) -> None:
         error = CancelledError() if future.cancelled() else future.exception()
-        key = attempt.record.key
-        report = Completion(key, future.result()) if error is None else failure_of(key, error)
-        if self._inflight.settle(attempt, report):
-            if error is not None and isinstance(report, Failure):
-                _log_failure(attempt, report, error)
-            self._reporter.put(attempt)
+        if error is None and future.result() is Transacted.COMMITTED:
+            settled = self._inflight.settle_reported(attempt)
+            if settled:
+                self._reporter.note(attempt)
+        else:
+            report = _report_of(attempt.record.key, future, error)
+            settled = self._inflight.settle(attempt, report)
+            if settled:
+                if error is not None and isinstance(report, Failure):
+                    _log_failure(attempt, report, error)
+                self._reporter.put(attempt)
+        if settled:
             return
         if not future.cancelled():
             logger.info("%s: the handler has ended after its attempt, the result is discarded", attempt.name)
@@ -111,6 +117,16 @@ class Runner:
                 attempt.stuck = False
                 self._stuck -= 1
                 self._inflight.block(-self._places_of_a_stuck_call)
+
+
+def _report_of(key: TaskKey, future: Future[Json | Transacted], error: BaseException | None) -> Report:
+    if error is not None:
+        return failure_of(key, error)
+    result = future.result()
+    if isinstance(result, Transacted):
+        # Undone, and if the claim is ours still or again, the task can be run again at once.
+        return Release(key)
+    return Completion(key, result)
 
 
 def _log_failure(attempt: Attempt, report: Failure, error: BaseException) -> None:

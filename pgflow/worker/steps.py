@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import frozen
 
 from pgflow.dsl import AnyStep, Flow
 from pgflow.errors import DefinitionError, UnknownStepError
 from pgflow.models import Json, TaskRecord
+from pgflow.worker.context import Context, Transacted
 
 __all__ = ["KnownStep", "by_slug", "known_steps", "unknown_step"]
 
@@ -19,8 +20,11 @@ __all__ = ["KnownStep", "by_slug", "known_steps", "unknown_step"]
 class KnownStep:
     """What a worker knows of a step."""
 
-    #: Runs the handler: the task's input as plain JSON and the context, to the output as plain JSON.
-    call: Callable[[Mapping[str, Json], object], Json]
+    #: Runs the handler: the task's input as plain JSON and the context, to the output as plain JSON, or to what became
+    #: of it in the handler's own transaction.
+    call: Callable[[Mapping[str, Json], Context | None], Json | Transacted]
+    #: Structures a run's input as the flow says.
+    load_run_input: Callable[[Json], Any]
     #: Whether the handler asks for the context.
     wants_ctx: bool
     #: Seconds after which an attempt fails.
@@ -58,6 +62,7 @@ def known_steps(flow: Flow[Any]) -> dict[tuple[str, str], KnownStep]:
     return {
         (flow.slug, slug): KnownStep(
             call=partial(_call, flow.steps[slug]),
+            load_run_input=partial(_load_run_input, flow.steps[slug]),
             wants_ctx=step.wants_ctx,
             timeout=step.timeout,
             max_attempts=step.max_attempts,
@@ -70,15 +75,28 @@ def known_steps(flow: Flow[Any]) -> dict[tuple[str, str], KnownStep]:
 def unknown_step(record: TaskRecord) -> KnownStep:
     """Return a stand-in for a step that the database has and this worker's code has not: its attempts fail."""
     refuse = partial(_refuse, record.flow_slug, record.step_slug)
-    return KnownStep(call=refuse, wants_ctx=False, timeout=60, max_attempts=None, feeds_others=False)
+    return KnownStep(
+        call=refuse, load_run_input=refuse, wants_ctx=False, timeout=60, max_attempts=None, feeds_others=False
+    )
 
 
-def _call(step: AnyStep, task_input: Mapping[str, Json], ctx: object) -> Json:
+def _call(step: AnyStep, task_input: Mapping[str, Json], ctx: Context | None) -> Json | Transacted:
     """Run a handler; a step pickles by name, so this can be sent to another process."""
-    return step.flow.compiled().steps[step.slug].call(task_input, ctx)
+    compiled = step.flow.compiled().steps[step.slug]
+    if ctx is None:
+        return compiled.call(task_input, None)
+    try:
+        return ctx._finish(compiled.call(task_input, ctx))
+    except BaseException:
+        ctx._abandon()
+        raise
 
 
-def _refuse(flow_slug: str, step_slug: str, task_input: Mapping[str, Json], ctx: object) -> Json:
+def _load_run_input(step: AnyStep, plain: Json) -> Any:
+    return step.flow.compiled().load_input(plain)
+
+
+def _refuse(flow_slug: str, step_slug: str, *args: object) -> NoReturn:
     raise UnknownStepError(
         f"this worker's flow {flow_slug!r} has no step {step_slug!r}: it runs other code than the flow was defined by"
     )

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -23,7 +24,6 @@ from pgflow.worker.failures import describe
 from pgflow.worker.interrupts import SecondSignal, termination_signals
 from pgflow.worker.outcome import Outcome
 from pgflow.worker.processes import HandlerProcesses
-from pgflow.worker.run_inputs import RunInputs
 from pgflow.worker.steps import by_slug, known_steps
 
 if TYPE_CHECKING:
@@ -174,7 +174,8 @@ class Worker:
         slugs = list(self._flows)
         for flow in self._flows.values():
             _define(processor, flow)
-        processor.register_worker(self._worker_id, slugs, f"{socket.gethostname()}:{os.getpid()}")
+        register = partial(processor.register_worker, self._worker_id, slugs, f"{socket.gethostname()}:{os.getpid()}")
+        register()
         self._executor, places = executor_for(self._given_executor, self._concurrency)
         crew = Crew(
             processor=processor,
@@ -182,9 +183,9 @@ class Worker:
             steps=self._steps,
             flow_slugs=slugs,
             executor=self._executor,
-            run_input=RunInputs(processor.get_run_with_states, self._flows).of,
             concurrency=places,
             lease=self._lease,
+            register=register,
             on_crash=self._crashed,
         )
         self._subscription = processor.listen_on_queues(slugs, crew.claimer.wake)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 
 from pgflow import Context, FailPermanently
+from pgflow.abc import HandlerAccess
 from pgflow.models import TaskRecord
+from pgflow.worker.database import HandlerDatabase
 from site_server import SiteServer
 from websites.fetching import SiteTroubleError
 from websites.flow import ATTEMPTS, Page, Request, Site, Summary, analyze_site, flow, prepare_urls, summarize
@@ -23,8 +26,10 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[SiteServer]:
 
 
 def at_attempt(number: int) -> Context:
-    record = TaskRecord("analyze-websites", uuid4(), "analyze-site", {}, 1, 0, number, number)
-    return Context(record, timeout=60, load_run_input=dict)
+    record = TaskRecord("analyze-websites", uuid4(), "analyze-site", {"run": {}}, 1, 0, number, number)
+    return Context(
+        record, timeout=60, structure=lambda plain: plain, database=HandlerDatabase(Mock(spec=HandlerAccess))
+    )
 
 
 def test_the_flow_has_the_steps_that_it_is_known_for() -> None:

@@ -14,7 +14,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from pgflow.client import FlowClient
-from pgflow.engine.borrowed import BorrowedConnector, borrow
+from pgflow.engine.borrowed import borrow
+from pgflow.engine.borrowing import BorrowedConnector
 from pgflow.errors import RunConflictError, RunNotCommittedError, UnknownFlowError, UnknownRunError
 from pgflow.events import RunCompleted
 from pgflow.models import Completion, RunStatus
@@ -140,6 +141,10 @@ def test_a_run_on_django_s_connection_is_part_of_its_transaction(client: FlowCli
     client.start("flow", connection=connection)
     connection.commit()
     assert runs(engine) == 1
+
+    with BorrowedConnector(connection).task_transaction(None).connection.cursor() as cursor:
+        assert cursor.execute("select 1").fetchone() == (1,)
+    connection.rollback()
     connection.close()
 
 

@@ -14,7 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgflow.dsl import Flow
-from pgflow.worker import Worker
+from pgflow.worker import Context, Worker
 from tests.integration.worker.conftest import Runs, until_a_handler_runs
 from tests.plugins.engine import Engine
 from tests.plugins.waiting import until
@@ -170,3 +170,34 @@ def test_a_worker_that_stops_in_an_outage_says_that_it_leaves_something(
     work(flow, lease=1)
     with looking(dsn) as runs:
         assert runs.output(run_id) == {"hold": None}
+
+
+def test_an_outage_is_waited_out_by_whoever_asks_for_the_database(
+    work: Callable[..., Worker], dsn: str, outage: Outage
+) -> None:
+    flow = Flow("waiting-handlers", max_attempts=1)
+    asking = threading.Barrier(3)
+
+    @flow.step
+    def numbers(run: int) -> list[int]:
+        return [0, 1]
+
+    @flow.step(depends_on=[numbers], fanout=True)
+    def ask(item: int, ctx: Context) -> int:
+        asking.wait(30)
+        asking.wait(30)
+        if item:
+            return int(ctx.run_input)
+        ((answer,),) = ctx.connection.execute("select 7").fetchall()
+        return int(answer)
+
+    work(flow)
+    with looking(dsn) as runs:
+        run_id = runs.start(flow, 7)
+    asking.wait(30)
+    outage.begin()
+    asking.wait(30)
+    outage.end()
+
+    with looking(dsn) as runs:
+        assert runs.output(run_id) == {"ask": [7, 7]}

@@ -112,6 +112,26 @@ def test_it_works_on_a_sqlalchemy_connection_and_session(shared_dsn: str) -> Non
         session.rollback()
 
 
+def test_a_handler_s_transaction_is_part_of_the_caller_s_through_sqlalchemy(shared_dsn: str) -> None:
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(shared_dsn), poolclass=sqlalchemy.NullPool
+    )
+    noting = Flow("noting")
+
+    @noting.step
+    def note(run: None, ctx: Context) -> int:
+        ctx.connection.execute("insert into notes values (1)")
+        ctx.session.execute(sqlalchemy.text("insert into notes values (2)"))
+        return 2
+
+    with Session(engine) as session:
+        session.execute(sqlalchemy.text("create temporary table notes (id int)"))
+        for own in (session, session.connection()):
+            assert run_flow(noting, connection=own).output == {"note": 2}
+        assert session.execute(sqlalchemy.text("select count(*) from notes")).scalar_one() == 4
+        session.rollback()
+
+
 def test_without_a_connection_it_commits_to_the_database_of_the_environment(
     dsn: str, database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

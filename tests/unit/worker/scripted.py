@@ -8,13 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
-from pgflow.abc import Subscription
+from pgflow.abc import Subscription, TaskTransaction
 from pgflow.models import Completion, Failure, Json, RunSnapshot, TaskKey, TaskRecord
 from pgflow.worker.context import Context
+from pgflow.worker.database import HandlerDatabase
 from pgflow.worker.inflight import Attempt
 from pgflow.worker.steps import KnownStep
 
-STEP = KnownStep(call=lambda task_input, ctx: None, wants_ctx=False, timeout=60, max_attempts=3, feeds_others=True)
+STEP = KnownStep(
+    call=lambda task_input, ctx: None,
+    load_run_input=lambda plain: plain,
+    wants_ctx=False,
+    timeout=60,
+    max_attempts=3,
+    feeds_others=True,
+)
 
 
 def task(name: str = "step") -> TaskRecord:
@@ -25,7 +33,7 @@ def task(name: str = "step") -> TaskRecord:
 def attempt(step: KnownStep = STEP, *, ends_in: float = 60) -> Attempt:
     """An attempt that has just begun."""
     record = task()
-    context = Context(record, timeout=ends_in, load_run_input=lambda: None)
+    context = Context(record, timeout=ends_in, structure=step.load_run_input, database=HandlerDatabase(Scripted()))
     return Attempt(record, step, context, time.monotonic() + ends_in)
 
 
@@ -43,6 +51,7 @@ class Scripted:
         self.complete: Callable[[Sequence[Completion]], list[TaskKey]] = lambda completions: []
         self.fail: Callable[[Sequence[Failure]], list[TaskKey]] = lambda failures: []
         self.extend: Callable[[Sequence[TaskKey]], list[TaskKey]] = lambda keys: []
+        self.beat: Callable[[], bool] = lambda: True
         self._lock = threading.Lock()
 
     def count(self, call: str) -> int:
@@ -85,8 +94,9 @@ class Scripted:
         self.released.extend(keys)
         return []
 
-    def heartbeat_worker(self, worker_id: UUID) -> None:
+    def heartbeat_worker(self, worker_id: UUID) -> bool:
         self._called("heartbeat")
+        return self.beat()
 
     def ensure_flow(self, definition: Mapping[str, Json]) -> None:
         raise AssertionError("not scripted")
@@ -95,6 +105,9 @@ class Scripted:
         raise AssertionError("not scripted")
 
     def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
+        raise AssertionError("not scripted")
+
+    def task_transaction(self, seconds: float | None) -> TaskTransaction:
         raise AssertionError("not scripted")
 
     def start_tasks(self, flow_slug: str, msg_ids: Sequence[int], worker_id: UUID | None = None) -> list[TaskRecord]:

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from pgflow.models import TaskRecord
+from pgflow.abc import TaskTransaction
+from pgflow.models import RunRow, RunSnapshot, RunStatus, TaskRecord
 from pgflow.worker import Context
+from pgflow.worker.database import HandlerDatabase
 
 RUN = UUID("01890000-0000-7000-8000-000000000001")
 
@@ -19,10 +20,32 @@ def record(*, attempt: int = 1, task_index: int = 3) -> TaskRecord:
     return TaskRecord("orders", RUN, "ship", {"item": "x"}, 17, task_index, attempt, attempt)
 
 
-def context(
-    *, attempt: int = 1, task_index: int = 3, timeout: float = 60, load: Callable[[], Any] = lambda: {"id": 1}
-) -> Context:
-    return Context(record(attempt=attempt, task_index=task_index), timeout=timeout, load_run_input=load)
+class Access:
+    """A database that has one run."""
+
+    def __init__(self) -> None:
+        self.loads = 0
+
+    def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
+        self.loads += 1
+        now = datetime.now(UTC)
+        return RunSnapshot(RunRow(run_id, "orders", RunStatus.STARTED, {"id": 1}, None, None, 1, now, None, None), ())
+
+    def task_transaction(self, seconds: float | None) -> TaskTransaction:
+        raise AssertionError("not asked for")
+
+
+def as_it_is(plain: Any) -> Any:
+    return plain
+
+
+def context(*, attempt: int = 1, task_index: int = 3, timeout: float = 60, access: Access | None = None) -> Context:
+    return Context(
+        record(attempt=attempt, task_index=task_index),
+        timeout=timeout,
+        structure=as_it_is,
+        database=HandlerDatabase(access or Access()),
+    )
 
 
 def test_it_names_the_attempt() -> None:
@@ -41,17 +64,23 @@ def test_the_idempotency_key_is_another_for_another_task() -> None:
 
 
 def test_the_run_input_is_loaded_when_asked_for_and_once() -> None:
-    loads: list[int] = []
-
-    def load() -> list[int]:
-        loads.append(1)
-        return loads
-
-    ctx = context(load=load)
-    assert loads == []
+    access = Access()
+    ctx = context(access=access)
+    assert access.loads == 0
 
     assert ctx.run_input is ctx.run_input
-    assert loads == [1]
+    assert access.loads == 1
+
+
+def test_a_single_step_has_the_run_input_with_its_own() -> None:
+    task = TaskRecord("orders", RUN, "pay", {"run": {"sum": [5]}, "deps": {}}, 17, 0, 1, 1)
+    access = Access()
+    ctx = Context(task, timeout=60, structure=as_it_is, database=HandlerDatabase(access))
+    ctx.run_input["sum"].append(6)
+
+    assert ctx.run_input == {"sum": [5, 6]}
+    assert task.input["run"] == {"sum": [5]}
+    assert access.loads == 0
 
 
 def test_the_deadline_is_the_timeout_from_now() -> None:
@@ -88,7 +117,7 @@ def test_records_of_its_logger_carry_the_ids(caplog: pytest.LogCaptureFixture) -
     assert (line.__dict__["run_id"], line.__dict__["task_index"], line.__dict__["weight"]) == (str(RUN), 3, 3)
 
 
-def test_it_travels_to_another_process_with_the_run_input() -> None:
+def test_it_travels_to_another_process_and_asks_the_database_from_there() -> None:
     ctx = context(timeout=60)
     there = pickle.loads(pickle.dumps(ctx))
 

@@ -17,7 +17,7 @@ from pgflow.worker.processes import HandlerProcesses
 from pgflow.worker.steps import KnownStep
 from pgflow.worker.threads import HandlerThreads
 from tests.plugins.waiting import DEADLINE
-from tests.unit.worker.scripted import attempt
+from tests.unit.worker.scripted import STEP, attempt
 
 
 class Elsewhere(Executor):
@@ -52,7 +52,7 @@ class Closed(Elsewhere):
 
 
 def step(call: Callable[..., Any]) -> KnownStep:
-    return KnownStep(call=call, wants_ctx=False, timeout=60, max_attempts=3, feeds_others=True)
+    return evolve(STEP, call=call)
 
 
 def test_without_one_handlers_run_on_threads() -> None:

@@ -17,6 +17,23 @@ def test_the_first_end_of_an_attempt_counts() -> None:
     assert one.report == done(one, "result")
 
 
+def test_a_result_that_the_engine_has_already_is_an_end_like_another() -> None:
+    told: list[str] = []
+    inflight = InFlight(1, lambda: told.append("free"))
+    one, late = attempt(), attempt()
+    inflight.begin(one)
+    inflight.begin(late)
+    assert inflight.free() == 0
+    inflight.hand_back()
+    inflight.begin(one)
+
+    assert inflight.settle_reported(one)
+    assert told == ["free"]
+    assert inflight.wait_until_idle(0)
+    assert not inflight.settle_reported(one)
+    assert not inflight.settle_reported(late)
+
+
 def test_an_attempt_that_was_handed_back_has_no_other_end() -> None:
     inflight = InFlight(1)
     one = attempt()

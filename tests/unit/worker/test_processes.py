@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from pgflow.errors import ProcessDiedError
+from pgflow.worker import handler_process
 from pgflow.worker.control import RetryAfter
 from pgflow.worker.failures import RemoteError
 from pgflow.worker.handler_process import HandlerProcess, Recipe
@@ -309,6 +310,24 @@ def test_an_idle_process_that_has_died_costs_no_call(processes: HandlerProcesses
     until(lambda: not idle.is_usable)
 
     assert processes.submit(os.getpid).result(DEADLINE) != pid
+
+
+def test_a_process_that_is_killed_when_it_has_just_answered_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = HandlerProcess(recipe())
+    receive = handler_process._receive
+
+    def receive_and_kill(*ends: Any) -> bytes:
+        answer = receive(*ends)
+        process.kill()
+        return answer
+
+    monkeypatch.setattr(handler_process, "_receive", receive_and_kill)
+    with pytest.raises(RemoteError, match="LookupError: too late"):
+        process.call(refuse, ("too late",), {})
+
+    # The system may take its time to kill it.
+    assert process._spent
+    process.join()
 
 
 def die_while_answering() -> None:

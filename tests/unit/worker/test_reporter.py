@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from attrs import evolve
 
-from pgflow.models import Completion, Failure, TaskKey, TaskRecord
+from pgflow.models import Completion, Failure, Release, TaskKey, TaskRecord
 from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.outages import Health
 from pgflow.worker.reporter import Reporter
@@ -31,6 +31,13 @@ class Setup:
         one = attempt(step)
         self.inflight.begin(one)
         self.inflight.settle(one, done(one, output))
+        self.reporter.put(one)
+        return one
+
+    def undone(self) -> Attempt:
+        one = attempt()
+        self.inflight.begin(one)
+        self.inflight.settle(one, Release(one.record.key))
         self.reporter.put(one)
         return one
 
@@ -183,7 +190,7 @@ def test_a_result_that_was_claimed_anew_meanwhile_is_reported_again_under_that_c
 
 
 def test_the_claimer_hears_of_reports_that_may_have_made_tasks(setup: Setup) -> None:
-    leaf = KnownStep(call=STEP.call, wants_ctx=False, timeout=60, max_attempts=3, feeds_others=False)
+    leaf = evolve(STEP, feeds_others=False)
     setup.thread.start()
 
     setup.ended(step=leaf)
@@ -195,6 +202,26 @@ def test_the_claimer_hears_of_reports_that_may_have_made_tasks(setup: Setup) -> 
 
     setup.failed()
     until(lambda: setup.progress == [False, True])
+
+
+def test_what_was_undone_is_handed_back_beside_the_other_reports(setup: Setup) -> None:
+    setup.ended()
+    setup.failed()
+    undone = setup.undone()
+    setup.thread.start()
+
+    assert setup.inflight.wait_until_idle(10)
+    assert setup.processor.calls == ["complete", "fail", "release"]
+    assert setup.processor.released == [undone.record.key]
+    until(lambda: setup.progress == [True])
+
+
+def test_a_result_that_the_engine_has_already_is_passed_on_to_the_claimer_only(setup: Setup) -> None:
+    setup.reporter.note(attempt())
+    setup.reporter.note(attempt(evolve(STEP, feeds_others=False)))
+
+    assert setup.progress == [False]
+    assert setup.processor.calls == []
 
 
 def test_it_ends_after_what_was_put_before(setup: Setup) -> None:
