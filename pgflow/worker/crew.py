@@ -16,6 +16,7 @@ from pgflow.abc import TaskProcessor
 from pgflow.models import TaskRecord
 from pgflow.worker.claimer import Claimer
 from pgflow.worker.database import HandlerDatabase
+from pgflow.worker.executors import stop_call
 from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.outages import Health, words_of
 from pgflow.worker.outcome import Outcome
@@ -139,7 +140,7 @@ class Crew:
             return 0
         for attempt in attempts:
             attempt.context._cancel()
-            if attempt.future is not None:
+            if attempt.future is not None and not stop_call(self._executor, attempt.future):
                 attempt.future.cancel()
         self._release(attempts)
         return len(attempts)

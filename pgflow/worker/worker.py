@@ -19,11 +19,12 @@ import psycopg
 from pgflow.abc import Subscription, TaskProcessor
 from pgflow.dsl import Flow
 from pgflow.worker.crew import Crew
+from pgflow.worker.executors import executor_for
 from pgflow.worker.failures import describe
 from pgflow.worker.interrupts import SecondSignal, termination_signals
 from pgflow.worker.outcome import Outcome
+from pgflow.worker.processes import HandlerProcesses
 from pgflow.worker.steps import by_slug, known_steps
-from pgflow.worker.threads import HandlerThreads
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -53,8 +54,10 @@ class Worker:
     :param concurrency: how many handlers run at a time.
     :param lease: seconds for which a claimed task is the worker's; it is extended while the handler runs, so it says
         how soon others take over from a worker that has died.
-    :param executor: runs the handlers, with room for ``concurrency`` of them; None is threads of the worker's own.
-        The worker does not shut down one that it is given.
+    :param executor: runs the handlers; None is threads of the worker's own. A pool of fewer workers than
+        ``concurrency`` is the limit instead. Of a `~concurrent.futures.ProcessPoolExecutor` the configuration is used:
+        handlers run in processes of the worker's own that are made likewise, and that are killed at a timeout. The
+        worker does not shut down an executor that it is given.
     :param connector: another way to the database than ``dsn``; the worker does not close it.
     :raises DefinitionError: if a flow cannot work.
     """
@@ -120,6 +123,8 @@ class Worker:
         except SecondSignal as second:
             if self._crew is not None:
                 self._crew.abandon()
+            if isinstance(self._executor, HandlerProcesses):
+                self._executor.kill_all()
             return Outcome(killed_by=second.signum)
         except _NothingBegun:
             return self.stop()
@@ -155,8 +160,8 @@ class Worker:
         """Stop, and return how it ended; again, it returns the same.
 
         Nothing more is claimed. What runs may finish for ``grace`` seconds and is reported; the rest is handed back:
-        visible to other workers at once, the attempt not counted. Handlers on threads go on, but their results are
-        discarded. Connections are closed last.
+        visible to other workers at once, the attempt not counted. Processes are killed; handlers on threads go on, but
+        their results are discarded. Connections are closed last.
         """
         with self._lock:
             if self._outcome is None:
@@ -196,14 +201,14 @@ class Worker:
         for flow in self._flows.values():
             _define(processor, flow)
         register = partial(processor.register_worker, self._worker_id, slugs, f"{socket.gethostname()}:{os.getpid()}")
-        self._executor = self._given_executor or HandlerThreads(self._concurrency)
+        self._executor, places = executor_for(self._given_executor, self._concurrency)
         crew = Crew(
             processor=processor,
             worker_id=self._worker_id,
             steps=self._steps,
             flow_slugs=slugs,
             executor=self._executor,
-            concurrency=self._concurrency,
+            concurrency=places,
             lease=self._lease,
             register=register,
             on_crash=self._crashed,
@@ -216,7 +221,7 @@ class Worker:
 
     def _disconnect(self) -> None:
         if self._executor is not None and self._executor is not self._given_executor:
-            self._executor.shutdown(wait=False)
+            self._executor.shutdown()
         if self._processor is None:
             return
         if self._subscription is not None:

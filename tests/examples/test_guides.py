@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,30 @@ def program(guide: str) -> str:
         else:
             compile(block[2], guide, "exec")
     return "\n".join(lines)
+
+
+def files(guide: str) -> dict[str, str]:
+    """The blocks of a guide that are files, by the name on their first line."""
+    text = (GUIDES / guide).read_text(encoding="utf-8")
+    return dict(re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE))
+
+
+@pytest.mark.parametrize("program", ["on_processes.py", "on_dask.py"])
+def test_executors(program: str, dsn: str, tmp_path: Path) -> None:
+    for name, text in files("executors.md").items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, program],
+        env={**os.environ, "PGFLOW_DSN": dsn},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.stdout == "{'total': 285}\n", done.stderr
+    assert done.returncode == 0
 
 
 def test_waiting(

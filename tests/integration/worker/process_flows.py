@@ -23,9 +23,13 @@ def double(run: int) -> int:
 
 @patient.step
 def wait(run: str, ctx: Context) -> int:
-    """Wait for the file ``go``, or ``break-`` and the number of the attempt, which is the result or the failure."""
+    """Wait for the file ``go``, or ``break-`` and the number of the attempt, which is the result or the failure.
+
+    A file of the attempt holds the process's id.
+    """
     folder = Path(run)
-    (folder / f"attempt-{ctx.attempt}").touch()
+    (folder / "new").write_text(str(os.getpid()))
+    (folder / "new").rename(folder / f"attempt-{ctx.attempt}")
     while not (folder / "go").exists():
         if (folder / f"break-{ctx.attempt}").exists():
             raise ValueError(f"attempt {ctx.attempt} broke")
