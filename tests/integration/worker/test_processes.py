@@ -193,7 +193,7 @@ class Interrupted:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def get(self) -> None:
+    def get(self, timeout: float) -> None:
         told(self.folder, "attempt-1")
         raise SecondSignal(signal.SIGINT)
 
