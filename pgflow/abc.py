@@ -122,8 +122,8 @@ class TaskProcessor(HandlerAccess, Protocol):
     def register_worker(self, worker_id: UUID, flow_slugs: Sequence[str], function_name: str) -> None:
         """Note that this worker lives."""
 
-    def heartbeat_worker(self, worker_id: UUID) -> None:
-        """Note that it still does."""
+    def heartbeat_worker(self, worker_id: UUID) -> bool:
+        """Note that it still does; False if it has been forgotten meanwhile and has to register again."""
 
     def stop_worker(self, worker_id: UUID) -> None:
         """Note that it stopped in order."""

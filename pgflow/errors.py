@@ -20,6 +20,7 @@
     ├── DsnError (ValueError)               no server was named, or not in a form libpq takes
     ├── ClientClosedError                   a client that was closed is used, or waited with
     ├── ServerGoneError (ConnectionError)   the server did not come back while a run was awaited
+    ├── ProcessDiedError                    the process that ran a handler crashed, was killed, or did not start
     ├── EmbeddedServerError                 the embedded PostgreSQL does not start, run or stop
     ├── IsolationLevelError                 a transition outside READ COMMITTED
     └── SchemaError                         the database is not at the revision this code needs
@@ -53,6 +54,7 @@ __all__ = [
     "IsolationLevelError",
     "NotJsonError",
     "PgflowError",
+    "ProcessDiedError",
     "RunConflictError",
     "RunFailedError",
     "RunNotCommittedError",
@@ -167,6 +169,10 @@ class ClientClosedError(PgflowError):
 
 class ServerGoneError(PgflowError, ConnectionError):
     """The server has been gone for so long that a run is no longer awaited; the cause is the server's own error."""
+
+
+class ProcessDiedError(PgflowError):
+    """The process that ran a handler has ended without a result, or could not be started; it is an attempt's error."""
 
 
 class EmbeddedServerError(PgflowError):

@@ -14,9 +14,11 @@ as $$
 declare
   v_completed text[] := array[p_step_slug];
   v_done integer := 0;
-  v_ready text[];
-  v_empty text[];
-  v_to_start text[] := '{}'::text[];
+  v_ready_singles text[];
+  v_ready_fanouts text[];
+  v_singles text[] := '{}'::text[];
+  v_fanouts text[] := '{}'::text[];
+  v_fanout text;
 begin
   while v_done < cardinality(v_completed) loop
     v_done := v_done + 1;
@@ -32,37 +34,58 @@ begin
     where s.run_id = p_run_id and s.step_slug = v_completed[v_done];
     perform pgflow._broadcast_steps(array[p_run_id], array[v_completed[v_done]]);
 
-    with waiting as (
+    -- A single step that waits for nothing else starts with the same write.
+    with dependent as materialized (
+      select d.step_slug, t.step_type from pgflow.deps as d
+      cross join lateral (
+        select t.step_type from pgflow.steps as t
+        where t.flow_slug = p_flow_slug and t.step_slug = d.step_slug
+        limit 1
+      ) as t
+      where d.flow_slug = p_flow_slug and d.dep_slug = v_completed[v_done]
+    ),
+    located as materialized (
+      select s.located, d.step_type, s.remaining_deps = 1 and d.step_type = 'single' as starts
+      from dependent as d
+      cross join lateral (
+        select s.ctid as located, s.remaining_deps from pgflow.step_states as s
+        where s.run_id = p_run_id and s.step_slug = d.step_slug
+        limit 1
+      ) as s
+    ),
+    advanced as (
       update pgflow.step_states as s
-      set remaining_deps = s.remaining_deps - 1
-      where s.run_id = p_run_id
-        and s.step_slug = any(array(
-          select d.step_slug from pgflow.deps as d
-          where d.flow_slug = p_flow_slug and d.dep_slug = v_completed[v_done]
-        ))
-      returning s.step_slug, s.remaining_deps
+      set
+        remaining_deps = s.remaining_deps - 1,
+        status = case when l.starts then 'started' else s.status end,
+        remaining_tasks = case when l.starts then 1 else s.remaining_tasks end,
+        started_at = case when l.starts then clock_timestamp() else s.started_at end
+      from located as l
+      where s.ctid = l.located
+      returning s.step_slug, s.remaining_deps, l.step_type
     )
-    select array_agg(step_slug order by step_slug) into v_ready from waiting where remaining_deps = 0;
+    select
+      array_agg(step_slug order by step_slug) filter (where step_type = 'single'),
+      array_agg(step_slug order by step_slug) filter (where step_type = 'fanout')
+    into v_ready_singles, v_ready_fanouts
+    from advanced where remaining_deps = 0;
 
-    if v_ready is not null then
-      v_empty := '{}';
-      if v_done > 1 or p_output = '[]' then
-        select coalesce(array_agg(r.slug), '{}') into v_empty
-        from unnest(v_ready) as r (slug)
-        where (
-          select t.step_type from pgflow.steps as t where t.flow_slug = p_flow_slug and t.step_slug = r.slug
-        ) = 'fanout';
-      end if;
-      v_completed := v_completed || v_empty;
-      v_to_start := v_to_start || array(select r.slug from unnest(v_ready) as r (slug) where r.slug <> all(v_empty));
+    v_singles := v_singles || v_ready_singles;
+    if v_done > 1 or p_output = '[]' then
+      v_completed := v_completed || v_ready_fanouts;
+    else
+      v_fanouts := v_fanouts || v_ready_fanouts;
     end if;
   end loop;
 
-  if cardinality(v_to_start) = 1 then
-    perform pgflow._start_step(p_flow_slug, p_run_id, v_to_start[1]);
-  elsif v_to_start <> '{}' then
-    perform pgflow._start_steps(p_flow_slug, array_fill(p_run_id, array[cardinality(v_to_start)]), v_to_start);
+  if cardinality(v_singles) = 1 then
+    perform pgflow._queue_step(p_flow_slug, p_run_id, v_singles[1]);
+  elsif v_singles <> '{}' then
+    perform pgflow._queue_steps(p_flow_slug, array_fill(p_run_id, array[cardinality(v_singles)]), v_singles);
   end if;
+  foreach v_fanout in array v_fanouts loop
+    perform pgflow._start_fanout(p_flow_slug, p_run_id, v_fanout);
+  end loop;
   update pgflow.runs as r set remaining_steps = r.remaining_steps - v_done where r.run_id = p_run_id;
   perform pgflow.maybe_complete_run(p_run_id);
 end

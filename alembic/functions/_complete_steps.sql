@@ -11,8 +11,10 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_ready_runs uuid[];
-  v_ready_slugs text[];
+  v_single_runs uuid[];
+  v_single_slugs text[];
+  v_fanout_runs uuid[];
+  v_fanout_slugs text[];
   v_finished uuid[];
 begin
   with located as materialized (
@@ -30,37 +32,56 @@ begin
   where s.ctid = l.located;
   perform pgflow._broadcast_steps(p_run_ids, p_step_slugs);
 
+  -- A single step that waits for nothing else starts with the same write.
   with waiting as (
-    select e.run_id, d.step_slug, count(*)::integer as completed_deps
+    select e.run_id, d.step_slug, d.step_type, count(*)::integer as completed_deps
     from unnest(p_run_ids, p_step_slugs) as e (run_id, step_slug)
     cross join lateral (
-      select d.step_slug from pgflow.deps as d
+      select d.step_slug, t.step_type from pgflow.deps as d
+      cross join lateral (
+        select t.step_type from pgflow.steps as t
+        where t.flow_slug = p_flow_slug and t.step_slug = d.step_slug
+        limit 1
+      ) as t
       where d.flow_slug = p_flow_slug and d.dep_slug = e.step_slug
       offset 0
     ) as d
-    group by e.run_id, d.step_slug
+    group by e.run_id, d.step_slug, d.step_type
   ),
   located as materialized (
-    select s.located, w.completed_deps
+    select
+      s.located, w.step_type, w.completed_deps, s.remaining_deps = w.completed_deps and w.step_type = 'single' as starts
     from waiting as w
     cross join lateral (
-      select s.ctid as located from pgflow.step_states as s
+      select s.ctid as located, s.remaining_deps from pgflow.step_states as s
       where s.run_id = w.run_id and s.step_slug = w.step_slug
       limit 1
     ) as s
   ),
   advanced as (
     update pgflow.step_states as s
-    set remaining_deps = s.remaining_deps - l.completed_deps
+    set
+      remaining_deps = s.remaining_deps - l.completed_deps,
+      status = case when l.starts then 'started' else s.status end,
+      remaining_tasks = case when l.starts then 1 else s.remaining_tasks end,
+      started_at = case when l.starts then clock_timestamp() else s.started_at end
     from located as l
     where s.ctid = l.located
-    returning s.run_id, s.step_slug, s.remaining_deps
+    returning s.run_id, s.step_slug, s.remaining_deps, l.step_type
   )
-  select array_agg(run_id), array_agg(step_slug) into v_ready_runs, v_ready_slugs
+  select
+    array_agg(run_id) filter (where step_type = 'single'),
+    array_agg(step_slug) filter (where step_type = 'single'),
+    array_agg(run_id) filter (where step_type = 'fanout'),
+    array_agg(step_slug) filter (where step_type = 'fanout')
+  into v_single_runs, v_single_slugs, v_fanout_runs, v_fanout_slugs
   from advanced where remaining_deps = 0;
-  if v_ready_runs is not null then
-    perform pgflow._start_steps(p_flow_slug, v_ready_runs, v_ready_slugs);
+  if v_single_runs is not null then
+    perform pgflow._queue_steps(p_flow_slug, v_single_runs, v_single_slugs);
   end if;
+  -- Each by itself, since it spawns as many tasks as its array has elements.
+  perform pgflow._start_fanout(p_flow_slug, e.run_id, e.step_slug)
+  from unnest(v_fanout_runs, v_fanout_slugs) as e (run_id, step_slug);
 
   with located as materialized (
     select r.located, e.completed_steps

@@ -1,6 +1,6 @@
 -- The message and task of one started single step, and its '<step>:started' event: _queue_steps with plain statements,
 -- at a sixth of its cost.
--- Locks: nothing that exists before. Called by start_flow and _start_step, under the lock of the run.
+-- Locks: nothing that exists before. Called by start_flow and _complete_step, under the lock of the run.
 create or replace function pgflow._queue_step(p_flow_slug text, p_run_id uuid, p_step_slug text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,7 @@
 -- The messages and tasks of started single steps of one flow, a task each, and their '<step>:started' events; a step's
 -- start_delay is its first message's. The arrays run in parallel.
--- Locks: nothing that exists before. Called by the start functions and _start_steps, under the locks of the runs.
+-- Locks: nothing that exists before. Called by the start functions and whoever completes steps,
+-- under the locks of the runs.
 create or replace function pgflow._queue_steps(p_flow_slug text, p_run_ids uuid[], p_step_slugs text[]) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,7 @@
 -- Start a fan-out step whose dependency has completed, or complete it at once, and what follows from that, when the
 -- array is empty. The engine has checked that it is an array when the dependency completed.
--- Locks: the step; the caller holds the run. Called by _start_step and _start_steps.
+-- Locks: the step; the caller holds the run. Called by _complete_step, _complete_steps and
+-- start_ready_steps.
 create or replace function pgflow._start_fanout(p_flow_slug text, p_run_id uuid, p_step_slug text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp

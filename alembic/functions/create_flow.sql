@@ -66,9 +66,10 @@ begin
   returning * into v_flow;
 
   perform pgmq.create(create_flow.flow_slug);
-  -- A queue is mostly dead rows: without these settings a read walks over all of them.
+  -- A queue is mostly dead rows: without these settings a read walks over all of them. And a claim writes each message
+  -- anew, which is cheaper on the same page.
   execute format(
-    'alter table pgmq.%I set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, '
+    'alter table pgmq.%I set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, '
     'autovacuum_vacuum_cost_delay = 0)',
     'q_' || lower(create_flow.flow_slug)
   );

@@ -15,9 +15,9 @@ as $$
 declare
   v_output jsonb;
 begin
+  -- No lock yet: a run without remaining steps changes in this way only.
   perform from pgflow.runs as r
-  where r.run_id = maybe_complete_run.run_id and r.status = 'started' and r.remaining_steps = 0
-  for no key update;
+  where r.run_id = maybe_complete_run.run_id and r.status = 'started' and r.remaining_steps = 0;
   if not found then
     return;
   end if;
@@ -42,7 +42,9 @@ begin
 
   update pgflow.runs as r
   set status = 'completed', output = v_output, completed_at = clock_timestamp()
-  where r.run_id = maybe_complete_run.run_id;
-  perform pgflow._broadcast_run(array[maybe_complete_run.run_id]);
+  where r.run_id = maybe_complete_run.run_id and r.status = 'started';
+  if found then
+    perform pgflow._broadcast_run(array[maybe_complete_run.run_id]);
+  end if;
 end
 $$;

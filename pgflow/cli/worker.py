@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from pgflow.cli import dsn_option
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["worker"]
 
@@ -23,6 +27,7 @@ _LONGEST = 86_400
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=10, show_default=True, help="Handlers that run at a time."
 )
+@click.option("--processes", is_flag=True, help="Run handlers in processes instead of threads.")
 @click.option(
     "--lease",
     type=click.FloatRange(min=0, min_open=True, max=_LONGEST),
@@ -45,12 +50,21 @@ _LONGEST = 86_400
     help="What to log, on standard error.",
 )
 def worker(
-    targets: tuple[str, ...], dsn: str | None, concurrency: int, lease: float, grace: float, log_level: str
+    targets: tuple[str, ...],
+    dsn: str | None,
+    concurrency: int,
+    processes: bool,
+    lease: float,
+    grace: float,
+    log_level: str,
 ) -> None:
     """Work on the tasks of flows until SIGTERM or SIGINT.
 
     MODULE is a module's name, the current directory included, or the path of a .py file; without FLOW, a variable or
     slug, every flow in it is served. Flows that the database does not know are defined.
+
+    With --processes handlers use several processors at a time, one that crashes takes nothing with it, and one whose
+    time is up is killed.
 
     The exit status is 0 if everything begun was finished, 3 if some of it was handed back to others, and 130 or 143
     after a second signal, which is obeyed at once.
@@ -58,14 +72,35 @@ def worker(
     from pgflow.cli._loading import load_flows
     from pgflow.worker import Worker
 
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # One announces itself when it is imported, the other each attempt to connect; the worker tells of outages itself.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    outcome = Worker(load_flows(targets), dsn, concurrency=concurrency, lease=lease).run(grace=grace)
+    _log_to_stderr(log_level)
+    executor = _process_pool(concurrency, log_level) if processes else None
+    outcome = Worker(load_flows(targets), dsn, concurrency=concurrency, lease=lease, executor=executor).run(grace=grace)
+    # What is left is the interpreter's end. A signal may cut it short as it would any other program's.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if outcome.killed_by is not None:
         _exit_now(outcome.exit_status)
     sys.exit(outcome.exit_status)
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # One announces itself when it is imported, the other each attempt to connect; the worker tells of outages itself.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+def _process_pool(size: int, log_level: str) -> Executor:
+    """Return how the processes of handlers are to be made.
+
+    They are spawned: a fork would copy locks that threads of the worker hold, and a fork server is one more process
+    whose death would take the others with it.
+    """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(
+        size, multiprocessing.get_context("spawn"), initializer=_log_to_stderr, initargs=(log_level,)
+    )
 
 
 def _exit_now(status: int) -> NoReturn:

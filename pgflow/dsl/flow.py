@@ -30,7 +30,7 @@ class Flow(Generic[In]):
     :param slug: its name, unique in the database: letters, digits, ``_`` and ``-``, at most 47 characters.
     :param input: the type of a run's input; without it any plain JSON is taken.
     :param max_attempts: how often a task is tried before its run fails.
-    :param base_delay: seconds before the second attempt, doubling with each further one.
+    :param base_delay: seconds that are doubled with each attempt: before the second it is twice as many.
     :param timeout: seconds that one attempt may take.
     :param converter: a cattrs converter, in place of a `StrictConverter` without further hooks.
     :raises DefinitionError: for a slug or option that cannot be.

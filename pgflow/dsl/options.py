@@ -16,7 +16,7 @@ class FlowOptions:
     """What holds for every step of a flow that does not say otherwise."""
 
     max_attempts: int
-    #: Seconds before the second attempt, doubling with each further one.
+    #: Seconds that are doubled with each attempt: before the second it is twice as many.
     base_delay: int
     #: Seconds that one attempt may take.
     timeout: int

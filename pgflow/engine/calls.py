@@ -175,9 +175,10 @@ class EngineCalls(ABC):
             function_name=clean_text(function_name),
         )
 
-    def heartbeat_worker(self, worker_id: UUID) -> None:
-        """Note that it still does."""
-        self._call(statements.HEARTBEAT_WORKER, worker_id=str(worker_id))
+    def heartbeat_worker(self, worker_id: UUID) -> bool:
+        """Note that it still does; False if it has been forgotten meanwhile and has to register again."""
+        ((known,),) = self._call(statements.HEARTBEAT_WORKER, worker_id=str(worker_id))
+        return bool(known)
 
     def stop_worker(self, worker_id: UUID) -> None:
         """Note that it stopped in order."""

@@ -8,7 +8,7 @@ from pgflow.errors import SchemaMissingError, SchemaTooNewError, SchemaTooOldErr
 
 __all__ = ["NEEDED", "require_known", "require_revision"]
 
-NEEDED: Final = "0003_fanout"
+NEEDED: Final = "0005_fewer_writes"
 """The head of the revisions; written here so that no client reads their folder."""
 
 

@@ -28,6 +28,8 @@ T = TypeVar("T")
 _FIRST_PAUSE = 0.01
 #: The longest sleep without looking, whatever is due.
 _LONGEST_SLEEP = 15.0
+#: How long a message that is due may be on its way to another worker, before we ask again when it is due next.
+_UNTIL_TAKEN = 1.0
 #: How often to see whether the other parts have found the database back.
 _GLANCE = 0.05
 #: How long to wait after a claim for what our own reports make: in a chain that is the next task.
@@ -152,7 +154,8 @@ class Claimer:
         # The mark outlasts the sleep, so that it is renewed before it ends.
         due_in = self._processor.sleep_on_queues(self._worker_id, self._flow_slugs, seconds=2 * sleep)
         now = time.monotonic()
-        self._marked_until = now + sleep
+        # What is due and was not to be had is about to be another's, and hides from us what is due after it.
+        self._marked_until = now + (min(sleep, _UNTIL_TAKEN) if due_in == 0 else sleep)
         self._due = math.inf if due_in is None else now + due_in
 
     def _forget_mark(self) -> None:

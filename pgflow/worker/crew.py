@@ -16,6 +16,7 @@ from pgflow.abc import TaskProcessor
 from pgflow.models import TaskRecord
 from pgflow.worker.claimer import Claimer
 from pgflow.worker.database import HandlerDatabase
+from pgflow.worker.executors import stop_call
 from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.outages import Health, words_of
 from pgflow.worker.outcome import Outcome
@@ -45,6 +46,8 @@ class Crew:
     _executor: Executor
     _concurrency: int
     _lease: float
+    #: Notes that the worker lives.
+    _register: Callable[[], None]
     #: Called with the thread's name and the error if one of the threads dies.
     _on_crash: Callable[[str, BaseException], None]
     health: Health = field(factory=Health, init=False)
@@ -75,7 +78,12 @@ class Crew:
         )
         self._timeouts = Timeouts(self.inflight, self.runner.expire)
         self._upkeep = Upkeep(
-            self._processor, self.inflight, self._worker_id, self._lease, health.link("extending leases")
+            self._processor,
+            self.inflight,
+            self._worker_id,
+            self._lease,
+            self._register,
+            health.link("extending leases"),
         )
 
     def start(self) -> None:
@@ -132,7 +140,7 @@ class Crew:
             return 0
         for attempt in attempts:
             attempt.context._cancel()
-            if attempt.future is not None:
+            if attempt.future is not None and not stop_call(self._executor, attempt.future):
                 attempt.future.cancel()
         self._release(attempts)
         return len(attempts)

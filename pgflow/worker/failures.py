@@ -4,16 +4,58 @@ from __future__ import annotations
 
 import traceback
 from types import TracebackType
+from uuid import UUID
 
 from pgflow.errors import NotJsonError
 from pgflow.models import Failure, TaskKey
 from pgflow.worker.control import FailPermanently, RetryAfter
 
-__all__ = ["describe", "failure_of"]
+__all__ = ["RemoteError", "describe", "failure_of", "is_planned"]
 
 #: Characters of a message, and of a traceback, that are sent at most; the engine may cut further.
 _MESSAGE_LIMIT = 8_000
 _TRACEBACK_LIMIT = 32_000
+#: A failure is described before it is known, or of interest, to which attempt it belongs.
+_NO_TASK = TaskKey(UUID(int=0), "", 0, 0)
+
+
+class RemoteError(Exception):
+    """What a handler in another process has raised, as far as a report needs it.
+
+    Exceptions themselves do not travel well: some do not pickle, some pickle and cannot be made again, and all lose
+    their frames and causes. This has plain values only.
+    """
+
+    def __init__(
+        self, message: str, trace: str | None, permanent: bool, retry_delay: float | None, planned: bool
+    ) -> None:
+        super().__init__(message, trace, permanent, retry_delay, planned)
+        self.message = message
+        self.trace = trace
+        self.permanent = permanent
+        self.retry_delay = retry_delay
+        self.planned = planned
+
+    @classmethod
+    def of(cls, error: BaseException) -> RemoteError:
+        """Return what there is to say of ``error``; called where it was raised."""
+        if isinstance(error, RemoteError):
+            return error
+        failure = failure_of(_NO_TASK, error)
+        return cls(failure.error_message, failure.traceback, failure.permanent, failure.retry_delay, is_planned(error))
+
+    def __str__(self) -> str:
+        return f"\n{self.trace}" if self.trace else self.message
+
+
+def is_planned(error: BaseException) -> bool:
+    """Return whether nobody needs a traceback: a handler has decided about its retry, or a value does not fit.
+
+    The latter names its path, and the frames would be ours.
+    """
+    if isinstance(error, RemoteError):
+        return error.planned
+    return isinstance(error, (FailPermanently, RetryAfter, NotJsonError)) and error.__cause__ is None
 
 
 def failure_of(key: TaskKey, error: BaseException) -> Failure:
@@ -22,6 +64,8 @@ def failure_of(key: TaskKey, error: BaseException) -> Failure:
     A value that JSON cannot hold, or that does not fit the handler's annotations, would be the same next time: it
     fails the task for good, as `FailPermanently` does.
     """
+    if isinstance(error, RemoteError):
+        return Failure(key, error.message, error.permanent, error.retry_delay, error.trace)
     trace = _format_traceback(error)
     if isinstance(error, FailPermanently):
         # A subclass may have left out what ours sets.

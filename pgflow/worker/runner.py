@@ -11,12 +11,11 @@ from functools import partial
 
 from attrs import define, field
 
-from pgflow.errors import NotJsonError
 from pgflow.models import Completion, Failure, Json, Release, Report, TaskKey, TaskRecord
 from pgflow.worker.context import Context, Transacted
-from pgflow.worker.control import FailPermanently, RetryAfter
 from pgflow.worker.database import HandlerDatabase
-from pgflow.worker.failures import failure_of
+from pgflow.worker.executors import start_call, stop_call
+from pgflow.worker.failures import failure_of, is_planned
 from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.reporter import Reporter
 from pgflow.worker.steps import KnownStep, unknown_step
@@ -59,7 +58,7 @@ class Runner:
         attempt = Attempt(record, step, context, claimed_at + step.timeout)
         self._inflight.begin(attempt)
         try:
-            attempt.future = self._executor.submit(step.call, record.input, context if step.wants_ctx else None)
+            attempt.future = start_call(self._executor, attempt)
         except BaseException:
             self._inflight.forget(attempt)
             raise
@@ -67,12 +66,12 @@ class Runner:
         return attempt
 
     def expire(self, attempt: Attempt) -> None:
-        """Fail an attempt whose time is up. Its handler is told, but a thread cannot be made to stop."""
+        """Fail an attempt whose time is up. A process is killed; a thread can only be told."""
         seconds = attempt.step.timeout
         if not self._inflight.settle(attempt, Failure(attempt.record.key, f"timed out after {seconds} s")):
             return
         future = attempt.future
-        if future is not None and not future.cancel():
+        if future is not None and not stop_call(self._executor, future):
             self._count_as_stuck(attempt, future)
         logger.warning(
             "%s timed out after %d s (%s); handlers that go on after their time: %d",
@@ -133,9 +132,6 @@ def _report_of(key: TaskKey, future: Future[Json | Transacted], error: BaseExcep
 def _log_failure(attempt: Attempt, report: Failure, error: BaseException) -> None:
     limit = attempt.step.max_attempts
     final = report.permanent or (limit is not None and attempt.record.attempts_count >= limit)
-    # What a handler has raised to decide about its retry is no surprise that needs a traceback.
-    # A value that does not fit names its path, and the frames would be ours.
-    planned = isinstance(error, (FailPermanently, RetryAfter, NotJsonError)) and error.__cause__ is None
     logger.log(
         logging.ERROR if final else logging.WARNING,
         "%s failed (%s%s): %s",
@@ -143,5 +139,5 @@ def _log_failure(attempt: Attempt, report: Failure, error: BaseException) -> Non
         attempt.count,
         ", the last one" if final else "",
         report.error_message,
-        exc_info=None if planned else error,
+        exc_info=None if is_planned(error) else error,
     )

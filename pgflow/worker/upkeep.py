@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from uuid import UUID
 
 from attrs import define, field
@@ -32,6 +33,8 @@ class Upkeep:
     _inflight: InFlight
     _worker_id: UUID
     _lease: float
+    #: Notes that the worker lives, where its heartbeat finds that it has been forgotten.
+    _register: Callable[[], None]
     _link: Link
     _stopped: threading.Event = field(factory=threading.Event, init=False)
 
@@ -48,7 +51,7 @@ class Upkeep:
                     self.extend()
                     extend_at = time.monotonic() + extend_every
                 if time.monotonic() >= beat_at:
-                    self._processor.heartbeat_worker(self._worker_id)
+                    self.beat()
                     beat_at = time.monotonic() + _HEARTBEAT
                 self._link.succeeded()
                 pause = 0.0
@@ -58,6 +61,12 @@ class Upkeep:
     def stop(self) -> None:
         """Let `run` return."""
         self._stopped.set()
+
+    def beat(self) -> None:
+        """Tell that the worker lives, as if anew to a database that knows nothing of it any more."""
+        if not self._processor.heartbeat_worker(self._worker_id):
+            logger.info("worker %s had been forgotten and registers again", self._worker_id)
+            self._register()
 
     def extend(self) -> None:
         """Extend the leases of everything held."""

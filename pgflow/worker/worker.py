@@ -9,7 +9,8 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from queue import SimpleQueue
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -18,11 +19,12 @@ import psycopg
 from pgflow.abc import Subscription, TaskProcessor
 from pgflow.dsl import Flow
 from pgflow.worker.crew import Crew
+from pgflow.worker.executors import executor_for
 from pgflow.worker.failures import describe
 from pgflow.worker.interrupts import SecondSignal, termination_signals
 from pgflow.worker.outcome import Outcome
+from pgflow.worker.processes import HandlerProcesses
 from pgflow.worker.steps import by_slug, known_steps
-from pgflow.worker.threads import HandlerThreads
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -32,6 +34,12 @@ __all__ = ["Worker"]
 logger = logging.getLogger("pgflow.worker")
 
 _GRACE = 30.0
+#: How often to give a signal that another thread was woken for its turn.
+_GLANCE = 0.5
+
+
+class _NothingBegun(BaseException):
+    """A signal has come before there was anything to stop."""
 
 
 class Worker:
@@ -46,8 +54,10 @@ class Worker:
     :param concurrency: how many handlers run at a time.
     :param lease: seconds for which a claimed task is the worker's; it is extended while the handler runs, so it says
         how soon others take over from a worker that has died.
-    :param executor: runs the handlers, with room for ``concurrency`` of them; None is threads of the worker's own.
-        The worker does not shut down one that it is given.
+    :param executor: runs the handlers; None is threads of the worker's own. A pool of fewer workers than
+        ``concurrency`` is the limit instead. Of a `~concurrent.futures.ProcessPoolExecutor` the configuration is used:
+        handlers run in processes of the worker's own that are made likewise, and that are killed at a timeout. The
+        worker does not shut down an executor that it is given.
     :param connector: another way to the database than ``dsn``; the worker does not close it.
     :raises DefinitionError: if a flow cannot work.
     """
@@ -97,22 +107,27 @@ class Worker:
     def run(self, *, grace: float = _GRACE) -> Outcome:
         """Work until SIGTERM or SIGINT, or until `stop` is called elsewhere, and return how it ended.
 
-        The first signal stops it as `stop` does, a second one at once. The handlers of the signals are installed in
-        the main thread only, and what was installed before is put back.
+        The first signal stops it as `stop` does, a second one at once; one that comes while it still connects ends it
+        there and then. The handlers of the signals are installed in the main thread only, and what was installed
+        before is put back.
 
         :raises RuntimeError: if the worker broke down, because its executor takes no more calls for instance; it has
             been stopped then.
         """
         try:
-            with termination_signals(lambda signum: self._ends.put(None)):
+            with termination_signals(self._asked_to_end):
                 self.start()
-                error = self._ends.get()
+                error = self._await_end()
                 logger.info("stopping, with up to %g s for what runs", grace)
                 outcome = self.stop(grace=grace)
         except SecondSignal as second:
             if self._crew is not None:
                 self._crew.abandon()
+            if isinstance(self._executor, HandlerProcesses):
+                self._executor.kill_all()
             return Outcome(killed_by=second.signum)
+        except _NothingBegun:
+            return self.stop()
         if error is not None:
             raise RuntimeError(f"the worker broke down and was stopped: {describe(error)}") from error
         return outcome
@@ -133,6 +148,9 @@ class Worker:
             try:
                 self._introduce(self._processor)
             except BaseException:
+                if self._crew is not None:
+                    self._crew.abandon()
+                    self._crew = None
                 self._disconnect()
                 raise
         logger.info("worker %s serves %s", self._worker_id, ", ".join(self._flows))
@@ -142,8 +160,8 @@ class Worker:
         """Stop, and return how it ended; again, it returns the same.
 
         Nothing more is claimed. What runs may finish for ``grace`` seconds and is reported; the rest is handed back:
-        visible to other workers at once, the attempt not counted. Handlers on threads go on, but their results are
-        discarded. Connections are closed last.
+        visible to other workers at once, the attempt not counted. Processes are killed; handlers on threads go on, but
+        their results are discarded. Connections are closed last.
         """
         with self._lock:
             if self._outcome is None:
@@ -158,6 +176,20 @@ class Worker:
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
+    def _asked_to_end(self, signum: int) -> None:
+        if self._crew is None:
+            raise _NothingBegun
+        self._ends.put(None)
+
+    def _await_end(self) -> BaseException | None:
+        while True:
+            try:
+                return self._ends.get(timeout=_GLANCE)
+            except Empty:
+                # Python handles signals in this thread only, between two bytecodes, and the system may have woken
+                # another for one: it does if the process was suspended when the signal was sent.
+                continue
+
     def _connect(self) -> TaskProcessor:
         from pgflow.connector import PsycopgConnector
 
@@ -168,25 +200,28 @@ class Worker:
         slugs = list(self._flows)
         for flow in self._flows.values():
             _define(processor, flow)
-        processor.register_worker(self._worker_id, slugs, f"{socket.gethostname()}:{os.getpid()}")
-        self._executor = self._given_executor or HandlerThreads(self._concurrency)
+        register = partial(processor.register_worker, self._worker_id, slugs, f"{socket.gethostname()}:{os.getpid()}")
+        self._executor, places = executor_for(self._given_executor, self._concurrency)
         crew = Crew(
             processor=processor,
             worker_id=self._worker_id,
             steps=self._steps,
             flow_slugs=slugs,
             executor=self._executor,
-            concurrency=self._concurrency,
+            concurrency=places,
             lease=self._lease,
+            register=register,
             on_crash=self._crashed,
         )
         self._subscription = processor.listen_on_queues(slugs, crew.claimer.wake)
+        # From here on a signal asks for a stop in order, which notes the end of what is noted here.
         self._crew = crew
+        register()
         crew.start()
 
     def _disconnect(self) -> None:
         if self._executor is not None and self._executor is not self._given_executor:
-            self._executor.shutdown(wait=False)
+            self._executor.shutdown()
         if self._processor is None:
             return
         if self._subscription is not None:

@@ -77,7 +77,9 @@ $$;
 create trigger a_run_begins after insert on pgflow.runs for each row execute function chaos.note_run();
 create trigger a_run_moves after update of status on pgflow.runs for each row execute function chaos.note_run();
 create trigger a_step_begins after insert on pgflow.step_states for each row execute function chaos.note_step();
-create trigger a_step_moves after update of status on pgflow.step_states for each row execute function chaos.note_step();
+-- A step that stays created has only come nearer to its start; any other state that is written twice is told.
+create trigger a_step_moves after update of status on pgflow.step_states for each row
+when (old.status <> 'created' or new.status <> 'created') execute function chaos.note_step();
 create trigger a_task_begins after insert on pgflow.step_tasks for each row execute function chaos.note_task();
 create trigger a_task_moves after update of status on pgflow.step_tasks for each row execute function chaos.note_task();
 

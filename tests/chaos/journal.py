@@ -86,14 +86,16 @@ class JournalingConnector(PsycopgConnector):
     def extend_leases(self, keys: Sequence[TaskKey], *, lease: float) -> list[TaskKey]:
         return self._noted("extend", keys, partial(super().extend_leases, lease=lease), keys)
 
-    def heartbeat_worker(self, worker_id: UUID) -> None:
+    def heartbeat_worker(self, worker_id: UUID) -> bool:
         beat = super().heartbeat_worker
+        is_known: list[bool] = []
 
         def call(worker_id: UUID) -> list[TaskKey]:
-            beat(worker_id)
+            is_known.append(beat(worker_id))
             return []
 
         self._noted("heartbeat", [], call, worker_id)
+        return is_known[0]
 
     def task_transaction(self, seconds: float | None) -> TaskTransaction:
         return _NotedTransaction(self._task_pool.connection(seconds), seconds, self._noted)

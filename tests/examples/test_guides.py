@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,30 @@ def program(guide: str) -> str:
         else:
             compile(block[2], guide, "exec")
     return "\n".join(lines)
+
+
+def files(guide: str) -> dict[str, str]:
+    """The blocks of a guide that are files, by the name on their first line."""
+    text = (GUIDES / guide).read_text(encoding="utf-8")
+    return dict(re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE))
+
+
+@pytest.mark.parametrize("program", ["on_processes.py", "on_dask.py"])
+def test_executors(program: str, dsn: str, tmp_path: Path) -> None:
+    for name, text in files("executors.md").items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, program],
+        env={**os.environ, "PGFLOW_DSN": dsn},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.stdout == "{'total': 285}\n", done.stderr
+    assert done.returncode == 0
 
 
 def test_waiting(
@@ -82,3 +109,18 @@ def test_transactions(
     assert names["run"].output == {"receipt": 1}
     assert database.execute("select * from ledger").fetchall() == [(7, 120)]
     assert database.execute("select paid from invoices").fetchall() == [(True,)]
+
+
+def test_workers(
+    dsn: str, database: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PGFLOW_DSN", dsn)
+    names: dict[str, Any] = {"__name__": "guide"}
+    try:
+        exec(compile(program("workers.md"), "workers.md", "exec", dont_inherit=True), names)
+    finally:
+        names["worker"].stop()
+
+    assert f":{os.getpid()}', ['ship-order', 'send-mail'], 'running', 0)" in capsys.readouterr().out
+    assert database.execute("select status from pgflow.get_workers()").fetchall() == [("stopped",)]
+    assert database.execute("select distinct status from pgflow.runs").fetchall() == [("completed",)]

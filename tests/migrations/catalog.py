@@ -15,8 +15,8 @@ _QUERIES = {
           from pg_proc as p where p.pronamespace::regnamespace::text in {schemas} and p.prokind = 'f'
     """,
     "relations": """
-        select c.oid::regclass::text, c.relkind, c.relpersistence, c.reloptions::text, c.relacl::text,
-               obj_description(c.oid)
+        select c.oid::regclass::text, c.relkind, c.relpersistence, c.relacl::text, obj_description(c.oid),
+               array(select unnest(c.reloptions) order by 1)::text
           from pg_class as c where c.relnamespace::regnamespace::text in {schemas}
     """,
     # By name and not by position: a column that came later is at the end.

@@ -17,6 +17,8 @@ from tests.plugins.engine import Engine
 
 VERSIONS = migrations.script_location() / "versions"
 REVISIONS = migrations.revisions()
+# Where a revision adds something to grant; one that only changes what is there has none.
+GRANTS = sorted(VERSIONS.glob("*/grants.sql"))
 
 ROLES = ("pgflow_client", "pgflow_worker", "pgflow_migrator")
 CLIENT = {
@@ -30,7 +32,7 @@ WORKER = {
 }  # fmt: skip
 MIGRATOR = CLIENT | WORKER | {
     "create_flow", "add_step", "ensure_flow", "delete_flow", "is_valid_slug", "start_ready_steps",
-    "maybe_complete_run", "check_invariants", "calculate_retry_delay", "raise_exception",
+    "maybe_complete_run", "check_invariants", "calculate_retry_delay", "raise_exception", "get_workers",
 }  # fmt: skip
 
 Acting: TypeAlias = Callable[[str], AbstractContextManager[Engine]]
@@ -143,6 +145,8 @@ def test_three_roles_carry_a_run_from_definition_to_result(acting_as: Acting) ->
         ("pgflow_worker", "select pgflow.delete_flow('flow')"),
         ("pgflow_worker", "update pgflow.step_tasks set status = 'completed'"),
         ("pgflow_worker", "select * from pgmq.q_flow"),
+        ("pgflow_client", "select * from pgflow.get_workers()"),
+        ("pgflow_worker", "select * from pgflow.get_workers()"),
         ("pgflow_migrator", "delete from pgflow.runs"),
         ("pgflow_migrator", "select pgflow.spawn_fanout_tasks(null, null)"),
         ("pgflow_migrator", "select pgflow._fail_run(null, null, null)"),
@@ -175,9 +179,9 @@ def test_who_may_not_create_roles_migrates_and_works_all_the_same(commoner: Conn
     notices: list[str | None] = []
     commoner.add_notice_handler(lambda notice: notices.append(notice.message_primary))
     migrations.upgrade(commoner)
-    for revision in REVISIONS:
+    for path in GRANTS:
         # The same grants, on a server that has no roles of these names.
-        grants = (VERSIONS / revision / "grants.sql").read_text(encoding="utf-8")
+        grants = path.read_text(encoding="utf-8")
         commoner.execute(grants.replace("pgflow_", "missing_").encode())
     for role in ("missing_client", "missing_worker", "missing_migrator"):
         assert f"pgflow: role {role} does not exist and could not be created" in notices
@@ -195,8 +199,8 @@ def test_grants_may_be_run_again_for_roles_that_came_later(connection: Connectio
     engine = Engine(connection)
     connection.execute("revoke execute on all functions in schema pgflow from pgflow_client, pgflow_worker")
     connection.execute("revoke usage on schema pgflow from pgflow_client, pgflow_worker")
-    for revision in REVISIONS:
-        connection.execute((VERSIONS / revision / "grants.sql").read_bytes())
+    for path in GRANTS:
+        connection.execute(path.read_bytes())
     assert executable(engine, "pgflow_client") == CLIENT
     assert executable(engine, "pgflow_worker") == WORKER
     assert engine.value("select has_schema_privilege('pgflow_client', 'pgflow', 'usage')")

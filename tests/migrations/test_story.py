@@ -136,6 +136,16 @@ def test_a_task_whose_worker_dies_is_taken_by_another(
 
 
 @at_every_revision
+def test_a_worker_comes_beats_and_goes(engine: Engine, migrate: Callable[[str], None], revision: str) -> None:
+    migrate(revision)
+    worker = engine.value("select pgflow.new_run_id()")
+    engine.call("register_worker", p_worker_id=worker, p_queue_name="flow", p_function_name="test")
+    engine.call("heartbeat_worker", p_worker_id=worker)
+    engine.call("stop_worker", p_worker_id=worker)
+    assert engine.row("select * from pgflow.workers")["stopped_at"] is not None
+
+
+@at_every_revision
 def test_a_definition_is_ensured_and_another_shape_refused(
     engine: Engine, migrate: Callable[[str], None], revision: str
 ) -> None:
@@ -171,7 +181,9 @@ def test_runs_in_flight_live_through_migrations(
     engine: Engine, migrate: Callable[[str], None], ladder: list[str]
 ) -> None:
     migrate(ladder[0])
-    define(engine, {"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "e": ["d"], "f": ["e"]})
+    # A run takes one step between two migrations, and there is one left after the last.
+    steps = [f"step-{n}" for n in range(len(ladder))]
+    define(engine, {step: [before] if before else [] for before, step in zip(["", *steps], steps, strict=False)})
     waiting, worked, retried = engine.start("waiting"), engine.start("worked"), engine.start("retried")
     for revision in ladder[1:]:
         tasks = {task.run_id: task for task in engine.poll()}
@@ -186,10 +198,11 @@ def test_runs_in_flight_live_through_migrations(
         assert again["attempts_count"] == 2
         engine.complete(Task(**again))
 
-    engine.work({"f": lambda task: task.input["run"]})
-    assert engine.run(waiting)["output"] == {"f": "waiting"}
-    assert engine.run(worked)["output"] == {"f": "worked"}
-    assert engine.run(retried)["output"] == {"f": "retried"}
+    last = steps[-1]
+    engine.work({last: lambda task: task.input["run"]})
+    assert engine.run(waiting)["output"] == {last: "waiting"}
+    assert engine.run(worked)["output"] == {last: "worked"}
+    assert engine.run(retried)["output"] == {last: "retried"}
 
 
 def test_a_session_meets_no_stale_plan(engine: Engine, migrate: Callable[[str], None]) -> None:

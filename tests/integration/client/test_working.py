@@ -125,7 +125,8 @@ def test_a_sleeping_worker_is_told_when_the_next_message_is_due(connector: Psyco
 def test_a_worker_leaves_its_traces(connector: PsycopgConnector, engine: Engine) -> None:
     worker = uuid4()
     connector.register_worker(worker, ["flow", "other"], "me")
-    connector.heartbeat_worker(worker)
+    assert connector.heartbeat_worker(worker)
+    assert not connector.heartbeat_worker(uuid4())
     connector.stop_worker(worker)
 
     row = engine.row("select * from pgflow.workers where worker_id = %s", worker)

@@ -18,7 +18,7 @@ from attrs import define, field
 from pgflow.dsl import Flow
 from pgflow.worker import Worker
 from tests.plugins.databases import Connection
-from tests.plugins.engine import Engine, Row
+from tests.plugins.engine import NOBODY, Engine, Row
 from tests.plugins.waiting import until
 
 FLOWS = Path(__file__).with_name("process_flows.py")
@@ -130,22 +130,32 @@ class Processes:
     engine: Engine
     started: list[WorkerProcess] = field(factory=list)
 
-    def start(self, *options: str) -> WorkerProcess:
+    def start(self, *options: str, **environment: str) -> WorkerProcess:
         """Start a worker process and return it when it serves its flows."""
         known = self._known()
+        worker = self.launch(*options, **environment)
+        until(lambda: worker.process.poll() is not None or self._known() - known, timeout=30)
+        assert worker.process.poll() is None, worker.log.read_text()
+        (worker.worker_id,) = self._known() - known
+        return worker
+
+    def launch(self, *options: str, **environment: str) -> WorkerProcess:
+        """Start a worker process and return it at once, before it has an id."""
         log = self.folder / f"worker-{len(self.started)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pgflow", "worker", str(FLOWS), *options],
-                env={**os.environ, "PGFLOW_DSN": self.dsn},
+                env={**os.environ, "PGFLOW_DSN": self.dsn, **environment},
                 stdout=output,
                 stderr=output,
             )
-        until(lambda: process.poll() is not None or self._known() - known, timeout=30)
-        assert process.poll() is None, log.read_text()
-        (worker_id,) = self._known() - known
-        self.started.append(WorkerProcess(process, log, worker_id))
+        self.started.append(WorkerProcess(process, log, NOBODY))
         return self.started[-1]
+
+    def asleep(self, worker: WorkerProcess) -> bool:
+        """Whether a worker asks to be woken, by each of its flows."""
+        marks = "select from pgflow.sleeping_workers where worker_id = %s and sleeping_until > clock_timestamp()"
+        return bool(self.engine.rows(marks, worker.worker_id))
 
     def _known(self) -> set[UUID]:
         return {row["worker_id"] for row in self.engine.rows("select worker_id from pgflow.workers")}

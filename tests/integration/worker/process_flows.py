@@ -9,8 +9,10 @@ from pathlib import Path
 from pgflow.dsl import Flow
 from pgflow.worker import Context
 
+# First, so that it is asked first wherever a worker does not see to fairness.
+crowd = Flow("crowd", input=int)
 quick = Flow("quick", base_delay=0)
-patient = Flow("patient", base_delay=0, timeout=60)
+patient = Flow("patient", base_delay=0, timeout=int(os.environ.get("PATIENT_TIMEOUT", "60")))
 deadly = Flow("deadly", max_attempts=2, base_delay=0)
 
 
@@ -21,10 +23,16 @@ def double(run: int) -> int:
 
 @patient.step
 def wait(run: str, ctx: Context) -> int:
-    """Wait for the file ``go``; the result is the number of the attempt."""
+    """Wait for the file ``go``, or ``break-`` and the number of the attempt, which is the result or the failure.
+
+    A file of the attempt holds the process's id.
+    """
     folder = Path(run)
-    (folder / f"attempt-{ctx.attempt}").touch()
+    (folder / "new").write_text(str(os.getpid()))
+    (folder / "new").rename(folder / f"attempt-{ctx.attempt}")
     while not (folder / "go").exists():
+        if (folder / f"break-{ctx.attempt}").exists():
+            raise ValueError(f"attempt {ctx.attempt} broke")
         threading.Event().wait(0.01)
     return ctx.attempt
 
@@ -32,3 +40,13 @@ def wait(run: str, ctx: Context) -> int:
 @deadly.step
 def die(run: str) -> None:
     os._exit(1)
+
+
+@crowd.step
+def items(run: int) -> list[int]:
+    return list(range(run))
+
+
+@crowd.step(depends_on=[items], fanout=True)
+def each(item: int) -> None:
+    threading.Event().wait(0.005)

@@ -23,7 +23,10 @@ def invoke(*arguments: str) -> Result:
             ("no_such_module_here", "--dsn", "host=nowhere"),
             "there is no module 'no_such_module_here' here or installed",
         ),
-        ((f"{FLOWS}:nonsense", "--dsn", "host=nowhere"), "has no flow 'nonsense'; it has deadly, patient, quick"),
+        (
+            (f"{FLOWS}:nonsense", "--dsn", "host=nowhere"),
+            "has no flow 'nonsense'; it has crowd, deadly, patient, quick",
+        ),
         (("json", "--dsn", "host=nowhere"), "json has no Flow among its variables"),
     ],
 )
@@ -59,7 +62,7 @@ def test_it_serves_the_flows_of_a_file(processes: Processes, runs: Runs) -> None
 def test_it_says_what_it_serves(processes: Processes) -> None:
     started = processes.start()
 
-    until(lambda: f"worker {started.worker_id} serves quick, patient, deadly" in started.log.read_text())
+    until(lambda: f"worker {started.worker_id} serves crowd, quick, patient, deadly" in started.log.read_text())
 
 
 def test_the_help_tells_the_exit_statuses() -> None:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,45 @@ def test_the_task_of_a_killed_worker_runs_elsewhere_when_the_lease_ends(
     (tmp_path / "go").touch()
     assert runs.output(run_id) == {"wait": 2}
     assert runs.task(run_id, "wait")["last_worker_id"] == second.worker_id
+
+
+def test_it_runs_where_a_worker_slept_before_it_was_claimed(processes: Processes, runs: Runs, tmp_path: Path) -> None:
+    workers = {
+        worker.worker_id: worker for worker in (processes.start("--lease", "1"), processes.start("--lease", "1"))
+    }
+    for worker in workers.values():
+        until(partial(processes.asleep, worker))
+    run_id = runs.start("patient", str(tmp_path))
+    until(lambda: (tmp_path / "attempt-1").exists())
+    taken_by = runs.task(run_id, "wait")["last_worker_id"]
+
+    workers.pop(taken_by).signal(signal.SIGKILL)
+    killed = time.monotonic()
+    until(lambda: (tmp_path / "attempt-2").exists())
+
+    assert time.monotonic() - killed < 1 + 1
+    assert runs.task(run_id, "wait")["last_worker_id"] in workers
+
+
+def test_it_runs_where_a_worker_had_no_place_for_it_before(processes: Processes, runs: Runs, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    # Its own lease is a long one: it has to know when the other's ends.
+    busy = processes.start("--lease", "30", "--concurrency", "1")
+    runs.start("patient", str(theirs))
+    until(lambda: (theirs / "attempt-1").exists())
+    killed = processes.start("--lease", "1")
+    run_id = runs.start("patient", str(ours))
+    until(lambda: (ours / "attempt-1").exists())
+
+    killed.signal(signal.SIGKILL)
+    killed_at = time.monotonic()
+    (theirs / "go").touch()
+    until(lambda: (ours / "attempt-2").exists())
+
+    assert time.monotonic() - killed_at < 1 + 1
+    assert runs.task(run_id, "wait")["last_worker_id"] == busy.worker_id
 
 
 def test_a_task_that_kills_its_workers_fails_in_the_end(processes: Processes, runs: Runs) -> None:

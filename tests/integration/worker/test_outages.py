@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from pgflow.connector import PsycopgConnector
 from pgflow.dsl import Flow
 from pgflow.models import TaskRecord
 from pgflow.worker import Context, Worker
-from tests.integration.worker.conftest import Runs, until_a_handler_runs
+from tests.integration.worker.conftest import Processes, Runs, until_a_handler_runs
 from tests.plugins.engine import Engine
 from tests.plugins.waiting import until
 
@@ -236,3 +238,19 @@ def test_what_a_stopped_claim_has_met_keeps_nothing_from_being_handed_back(
     connector.close()
 
     assert runs.task(run_id, "hold")["status"] == "queued"
+
+
+@pytest.mark.parametrize(("flow", "status"), [("quick", 0), ("patient", 3)], ids=["idle", "busy"])
+def test_a_signal_ends_a_process_in_an_outage(
+    flow: str, status: int, processes: Processes, runs: Runs, outage: Outage, tmp_path: Path
+) -> None:
+    worker = processes.start("--grace", "0.2", "--lease", "0.5")
+    if flow == "patient":
+        runs.start(flow, str(tmp_path))
+        until(lambda: (tmp_path / "attempt-1").exists())
+    outage.begin()
+    until(lambda: "no answer from the database" in worker.log.read_text())
+    worker.signal(signal.SIGTERM)
+
+    assert worker.exit_status() == status
+    assert "Traceback" not in worker.log.read_text()

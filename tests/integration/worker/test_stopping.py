@@ -158,41 +158,6 @@ def test_another_shape_is_refused_at_the_start(work: Callable[..., Worker], dsn:
         Worker(other, dsn).start()
 
 
-def test_a_worker_is_registered_with_a_heartbeat(work: Callable[..., Worker], runs: Runs) -> None:
-    flow = Flow("registered")
-
-    @flow.step
-    def never(run: None) -> None:
-        return None
-
-    worker = work(flow)
-
-    (row,) = runs.engine.rows("select * from pgflow.workers")
-    assert row["worker_id"] == worker.worker_id
-    assert row["queue_name"] == "registered"
-    assert row["stopped_at"] is None
-
-
-def test_the_heartbeat_goes_on_while_a_handler_runs(
-    work: Callable[..., Worker], runs: Runs, release: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pgflow.worker.upkeep._HEARTBEAT", 0.05)
-    flow = Flow("beating")
-
-    @flow.step
-    def holds(run: None) -> None:
-        release.wait(30)
-
-    work(flow, concurrency=1)
-    run_id = runs.start(flow)
-    until(lambda: runs.task(run_id, "holds")["status"] == "started")
-    started_at = runs.task(run_id, "holds")["started_at"]
-
-    until(
-        lambda: (runs.engine.value("select last_heartbeat_at from pgflow.workers") - started_at).total_seconds() > 0.3
-    )
-
-
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_what_runs_finish(signum: int, processes: Processes, runs: Runs, tmp_path: Path) -> None:
     worker = processes.start()

@@ -41,10 +41,11 @@ def test_a_flow_brings_its_queue(engine: Engine) -> None:
     assert engine.messages("analyze-websites") == []
 
 
-def test_a_queue_is_vacuumed_early_and_at_full_speed(engine: Engine) -> None:
+def test_a_queue_is_vacuumed_early_at_full_speed_and_has_room_for_claims(engine: Engine) -> None:
     engine.call("create_flow", flow_slug="Flow")
     settings = engine.value("select reloptions from pg_class where oid = 'pgmq.q_flow'::regclass")
     assert set(settings) == {
+        "fillfactor=50",
         "autovacuum_vacuum_scale_factor=0",
         "autovacuum_vacuum_threshold=1000",
         "autovacuum_vacuum_cost_delay=0",

@@ -58,4 +58,5 @@ def test_looking_is_allowed_at_every_level(engine: Engine, level: IsolationLevel
     run = engine.start()
     assert engine.rows("select * from pgflow.get_run_with_states(%s)", run)
     assert engine.rows("select * from pgflow.get_run_statuses(%s)", [run])
+    assert engine.rows("select * from pgflow.get_workers()") == []
     assert engine.violations() == set()

@@ -36,20 +36,6 @@ def test_a_worker_is_noted(engine: Engine, worker: UUID) -> None:
     assert noted["last_heartbeat_at"]
 
 
-def test_a_heartbeat_is_noted(engine: Engine, worker: UUID) -> None:
-    age(engine, worker, "1 minute")
-    before = row(engine, worker)
-    engine.do("select pgflow.heartbeat_worker(%s)", worker)
-    after = row(engine, worker)
-    assert after["last_heartbeat_at"] > before["last_heartbeat_at"]
-    assert after["started_at"] == before["started_at"]
-
-
-def test_a_heartbeat_of_nobody_is_no_error(engine: Engine) -> None:
-    engine.do("select pgflow.heartbeat_worker(gen_random_uuid())")
-    assert engine.rows("select * from pgflow.workers") == []
-
-
 def test_a_worker_that_stops_is_noted(engine: Engine, worker: UUID) -> None:
     engine.do("select pgflow.stop_worker(%s)", worker)
     assert row(engine, worker)["stopped_at"] is not None

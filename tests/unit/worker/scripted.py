@@ -51,6 +51,7 @@ class Scripted:
         self.complete: Callable[[Sequence[Completion]], list[TaskKey]] = lambda completions: []
         self.fail: Callable[[Sequence[Failure]], list[TaskKey]] = lambda failures: []
         self.extend: Callable[[Sequence[TaskKey]], list[TaskKey]] = lambda keys: []
+        self.beat: Callable[[], bool] = lambda: True
         self._lock = threading.Lock()
 
     def count(self, call: str) -> int:
@@ -93,8 +94,9 @@ class Scripted:
         self.released.extend(keys)
         return []
 
-    def heartbeat_worker(self, worker_id: UUID) -> None:
+    def heartbeat_worker(self, worker_id: UUID) -> bool:
         self._called("heartbeat")
+        return self.beat()
 
     def ensure_flow(self, definition: Mapping[str, Json]) -> None:
         raise AssertionError("not scripted")

@@ -162,6 +162,22 @@ def test_it_wakes_when_the_next_message_is_due(make: Callable[..., Setup]) -> No
     assert claimed[0] - due_at < 0.2
 
 
+def test_it_learns_when_a_message_is_due_that_another_was_just_taking(
+    make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgflow.worker.claimer._UNTIL_TAKEN", 0.2)
+    setup = make()
+    due_at = time.monotonic() + 0.9
+    asked = iter([0.0])
+    setup.processor.claim = lambda qty: [attempt().record] if time.monotonic() >= due_at else []
+    setup.processor.due = lambda: next(asked, max(due_at - time.monotonic(), 0))
+    setup.thread.start()
+
+    until(lambda: setup.begun)
+    # Without it, the claims would have been at 0.63 and 1.27 s.
+    assert time.monotonic() - due_at < 0.2
+
+
 def test_a_message_that_is_due_but_cannot_be_had_is_no_reason_to_hurry(make: Callable[..., Setup]) -> None:
     setup = make()
     setup.processor.due = lambda: 0.0

@@ -22,8 +22,14 @@ class Setup:
         self.extended: list[list[TaskKey]] = []
         self.processor.extend = self.keep
         self.inflight = InFlight(10)
-        self.upkeep = Upkeep(self.processor, self.inflight, uuid4(), lease, Health().link("extending leases"))
+        self.registered = 0
+        self.upkeep = Upkeep(
+            self.processor, self.inflight, uuid4(), lease, self.register, Health().link("extending leases")
+        )
         self.thread = threading.Thread(target=self.upkeep.run)
+
+    def register(self) -> None:
+        self.registered += 1
 
     def keep(self, keys: Sequence[TaskKey]) -> list[TaskKey]:
         self.extended.append(list(keys))
@@ -104,3 +110,20 @@ def test_after_an_outage_it_goes_on(setup: Setup) -> None:
 
     until(lambda: setup.extended)
     assert failures[1] - failures[0] >= 0.05
+
+
+def test_a_worker_that_is_known_beats_and_does_no_more(setup: Setup) -> None:
+    setup.upkeep.beat()
+
+    assert setup.processor.count("heartbeat") == 1
+    assert setup.registered == 0
+    setup.thread.start()
+
+
+def test_a_worker_that_has_been_forgotten_registers_again(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pgflow.worker.upkeep._HEARTBEAT", 0.02)
+    setup.processor.beat = lambda: setup.registered > 0
+    setup.thread.start()
+
+    until(lambda: setup.processor.count("heartbeat") >= 3)
+    assert setup.registered == 1

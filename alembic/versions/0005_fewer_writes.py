@@ -1,0 +1,50 @@
+"""Fewer writes for each step: a step starts with the write that ends its waiting, and rows stay on their pages.
+
+Revision ID: 0005_fewer_writes
+Revises: 0004_workers
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pgflow.migrations import drop_functions, run_sql
+
+revision = "0005_fewer_writes"
+down_revision = "0004_workers"
+branch_labels = None
+depends_on = None
+
+HERE = Path(__file__).with_suffix("")
+CORE = HERE.parent / "0001_core"
+EVENTS = HERE.parent / "0002_events"
+FANOUT = HERE.parent / "0003_fanout"
+
+# What they did is part of the functions that called them.
+GONE = ("_start_step", "_start_steps")
+CHANGED_SINCE_CORE = ("create_flow", "new_run_id")
+CHANGED_SINCE_EVENTS = (
+    "_complete_steps",
+    "_queue_step",
+    "_queue_steps",
+    "maybe_complete_run",
+    "start_ready_steps",
+)
+CHANGED_SINCE_FANOUT = ("_complete_step", "_start_fanout")
+
+
+def upgrade() -> None:
+    names = ("tables", *CHANGED_SINCE_CORE, *CHANGED_SINCE_EVENTS, *CHANGED_SINCE_FANOUT)
+    run_sql(*(HERE / f"{name}.sql" for name in names))
+    drop_functions(*GONE)
+
+
+def downgrade() -> None:
+    run_sql(
+        HERE / "restore.sql",
+        *(CORE / f"{name}.sql" for name in CHANGED_SINCE_CORE),
+        *(EVENTS / f"{name}.sql" for name in CHANGED_SINCE_EVENTS),
+        *(FANOUT / f"{name}.sql" for name in (*GONE, *CHANGED_SINCE_FANOUT)),
+        # A function that was dropped comes back without its grants.
+        CORE / "grants.sql",
+    )
