@@ -1,6 +1,6 @@
 # Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
 .DEFAULT_GOAL := help
-.PHONY: help install demo bench-waiters test lint format type freeze build clean
+.PHONY: help install demo bench-waiters test chaos lint format type freeze build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -21,6 +21,9 @@ bench-waiters: $(DEV) ## measure how soon 2,000 callers wake, on an embedded Pos
 
 test: $(DEV) ## run the suite, on an embedded PostgreSQL or on PGFLOW_TEST_DSN; ARGS are pytest's
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+chaos: $(DEV) ## kill, suspend and cut off workers and restart the server, and check that no run notices; ARGS=--help
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(DEV) ## check formatting and lint
 	@$(BIN)/ruff format --check .

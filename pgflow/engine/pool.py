@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -11,7 +12,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from pgflow._fork import forget_after_fork, keep
 from pgflow.dsn import redacted
@@ -31,6 +32,12 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+
+#: For how long the pool tries to replace a connection; beyond that the next caller tries again, and not a pause that
+#: has grown long.
+_RECONNECT_SECONDS = 5.0
+#: After how long a caller who waits is such a next one.
+_ASK_AGAIN_SECONDS = 1.0
 
 
 def session_options(dsn: str, *, name: str, prepare_threshold: int | None) -> dict[str, Any]:
@@ -111,8 +118,12 @@ class Pool:
         :raises SchemaError: the database is not at the revision that this code needs.
         """
         pool = self._pool or self._open()
-        with pool.connection(timeout) as connection:
-            yield connection
+        connection = _living(pool, pool.timeout if timeout is None else timeout)
+        try:
+            with connection:
+                yield connection
+        finally:
+            pool.putconn(connection)
 
     def _open(self) -> ConnectionPool[Connection]:
         with self._lock:
@@ -125,11 +136,9 @@ class Pool:
                     min_size=1,
                     max_size=self._size,
                     timeout=self._timeout,
-                    # Beyond that the next caller tries again, and not a pause that has grown long.
-                    reconnect_timeout=5.0,
+                    reconnect_timeout=_RECONNECT_SECONDS,
                     kwargs=session_options(self._dsn, name=self._name, prepare_threshold=self._prepare_threshold),
                     configure=settle,
-                    check=_check_alive,
                     reset=_make_plain,
                     name=self._name,
                     open=True,
@@ -151,6 +160,33 @@ class Pool:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
+
+
+def _living(pool: ConnectionPool[Connection], timeout: float) -> Connection:
+    """Take the first connection that the server has not closed; the pool replaces the others.
+
+    The pool's own ``check`` pauses after each dead one, for twice as long every time: after a restart of the server,
+    when all that were idle are dead, that comes to minutes. And where it has given up connecting, those who already
+    wait are forgotten, unless somebody asks anew.
+    """
+    ends = time.monotonic() + timeout
+    while True:
+        left = ends - time.monotonic()
+        try:
+            connection = pool.getconn(min(left, _ASK_AGAIN_SECONDS))
+        except PoolTimeout:
+            if left <= _ASK_AGAIN_SECONDS:
+                raise PoolTimeout(f"couldn't get a connection after {timeout:.2f} sec") from None
+            continue
+        try:
+            _check_alive(connection)
+        except psycopg.OperationalError:
+            pool.putconn(connection)
+        except BaseException:
+            pool.putconn(connection)
+            raise
+        else:
+            return connection
 
 
 def _check_alive(connection: Connection) -> None:

@@ -83,6 +83,7 @@ class Claimer:
             # Cleared before anything is looked at: what happens from here on ends the next wait at once.
             self._wake.clear()
             if self._stopping:
+                self._link.ended()  # or a claim that failed would keep what runs from being handed back
                 return
             if self._stale:
                 self._stale = False

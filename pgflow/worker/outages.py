@@ -83,6 +83,11 @@ class Health:
         else:
             logger.debug("no answer from the database while %s", part, exc_info=error)
 
+    def ended(self, part: str) -> None:
+        """Note that ``part`` asks no more: what it met last says nothing about the database any longer."""
+        with self._lock:
+            self._failing.discard(part)
+
     def recovered(self, part: str) -> None:
         """Note that ``part`` works again."""
         with self._lock:
@@ -116,6 +121,10 @@ class Link:
         if self._failures:
             self._failures = 0
             self._health.recovered(self.part)
+
+    def ended(self) -> None:
+        """Note that this part asks no more."""
+        self._health.ended(self.part)
 
     @property
     def must_wait(self) -> bool:

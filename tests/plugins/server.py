@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +19,8 @@ from attrs import frozen
 from psycopg.conninfo import conninfo_to_dict
 
 from pgflow.embedded import EmbeddedServer
+from pgflow.embedded.programs import find_programs
+from pgflow.embedded.server import DEFAULT_VERSION
 
 _SETTINGS = {
     "fsync": "off",
@@ -92,13 +95,20 @@ def server() -> Server:
     )
 
 
-def make_server(folder: Path) -> EmbeddedServer:
+def make_server(folder: Path, settings: Mapping[str, str] = _SETTINGS) -> EmbeddedServer:
     """A server of the kind that is asked for, not started yet."""
     chosen = os.environ.get("PGFLOW_TEST_POSTGRES", "18")
     if chosen != "debian":
-        return EmbeddedServer(folder, int(chosen), settings=_SETTINGS)
+        return EmbeddedServer(folder, int(chosen), settings=settings)
     versions = sorted(int(path.parent.name) for path in Path("/usr/lib/postgresql").glob("*/bin"))
     if not versions:
         pytest.exit("PGFLOW_TEST_POSTGRES=debian, but there is no PostgreSQL under /usr/lib/postgresql", returncode=4)
     programs = Path(f"/usr/lib/postgresql/{versions[-1]}/bin")
-    return EmbeddedServer(folder, versions[-1], settings=_SETTINGS, programs=programs)
+    return EmbeddedServer(folder, versions[-1], settings=settings, programs=programs)
+
+
+def crash(server: EmbeddedServer) -> None:
+    """Restart a server as if it had crashed: every session is gone without a word, and the log is replayed."""
+    programs = server.programs or find_programs(server.version or DEFAULT_VERSION)
+    log = server.data / "server.log"
+    server._run(programs / "pg_ctl", "restart", "-m", "immediate", "-w", "-D", str(server.data), "-l", str(log))

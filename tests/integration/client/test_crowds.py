@@ -17,14 +17,13 @@ from pgflow import migrations
 from pgflow.client import FlowClient, FlowRun
 from pgflow.connector import PsycopgConnector
 from pgflow.embedded import EmbeddedServer
-from pgflow.embedded.programs import find_programs
 from pgflow.errors import WaitTimeoutError
 from pgflow.events import RunCompleted, StepEvent
 from pgflow.models import RunStatus
 from tests.integration.client.listeners import Listeners, wait_until_deaf
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine
-from tests.plugins.server import make_server
+from tests.plugins.server import crash, make_server
 from tests.plugins.waiting import until
 
 CROWD = 200
@@ -115,14 +114,6 @@ def own_server() -> Iterator[EmbeddedServer]:
     # Not pytest's folder: each run of root's closes those to the user that PostgreSQL runs as.
     with tempfile.TemporaryDirectory(prefix="pgflow-test-") as name, make_server(Path(name)) as server:
         yield server
-
-
-def crash(server: EmbeddedServer) -> None:
-    """Restart a server as if it had crashed: every session is gone without a word, and the log is replayed."""
-    programs = server.programs or find_programs(server.version or 18)
-    server._run(
-        programs / "pg_ctl", "restart", "-m", "immediate", "-w", "-D", str(server.data), "-l", str(server.data / "log")
-    )
 
 
 def test_no_wait_is_lost_when_the_server_crashes(own_server: EmbeddedServer) -> None:

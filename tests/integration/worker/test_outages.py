@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from pgflow.connector import PsycopgConnector
 from pgflow.dsl import Flow
+from pgflow.models import TaskRecord
 from pgflow.worker import Context, Worker
 from tests.integration.worker.conftest import Processes, Runs, until_a_handler_runs
 from tests.plugins.engine import Engine
@@ -203,6 +206,38 @@ def test_an_outage_is_waited_out_by_whoever_asks_for_the_database(
 
     with looking(dsn) as runs:
         assert runs.output(run_id) == {"ask": [7, 7]}
+
+
+def test_what_a_stopped_claim_has_met_keeps_nothing_from_being_handed_back(
+    dsn: str, runs: Runs, release: threading.Event
+) -> None:
+    flow = Flow("claimless")
+
+    @flow.step
+    def hold(run: None) -> None:
+        release.wait(30)
+
+    class Claimless(PsycopgConnector):
+        broken = False
+
+        def poll_for_tasks(self, *args: Any, **options: Any) -> list[TaskRecord]:
+            if self.broken:
+                raise psycopg.OperationalError("no claims")
+            return super().poll_for_tasks(*args, **options)
+
+    connector = Claimless(dsn)
+    worker = Worker(flow, connector=connector).start()
+    run_id = runs.start(flow)
+    until_a_handler_runs(worker)
+    connector.broken = True
+    crew = worker._crew
+    assert crew is not None
+    crew.claimer.wake()
+    until(lambda: not crew.health.is_well)
+    worker.stop(grace=0.1)
+    connector.close()
+
+    assert runs.task(run_id, "hold")["status"] == "queued"
 
 
 @pytest.mark.parametrize(("flow", "status"), [("quick", 0), ("patient", 3)], ids=["idle", "busy"])
