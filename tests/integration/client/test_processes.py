@@ -97,7 +97,8 @@ def test_a_fork_while_others_wait_leaves_their_waits_to_the_parent(dsn: str) -> 
         run = client.start("flow")
         heard = []
         run.on(Event, heard.append)
-        waiting = threading.Thread(target=lambda: print("parent", run.wait(10).status))
+        ended = []
+        waiting = threading.Thread(target=lambda: ended.append(run.wait(10).status))
         waiting.start()
 
         def use():
@@ -108,6 +109,7 @@ def test_a_fork_while_others_wait_leaves_their_waits_to_the_parent(dsn: str) -> 
         sys.stdout.flush()
         in_child(use)
         waiting.join()
+        print("parent", *ended)  # only now, or the two processes could write at once
         from pgflow.client.dispatch import dispatcher
         assert dispatcher.drain(10)
         assert isinstance(heard[-1], RunCompleted)
