@@ -8,6 +8,9 @@ as $$
 declare
   v_known text[];
 begin
+  if cardinality(p_flow_slugs) = 1 and exists (select from pgflow.flows as f where f.flow_slug = p_flow_slugs[1]) then
+    return p_flow_slugs;
+  end if;
   select array_agg(e.slug order by e.n) into v_known
   from (select e.slug, min(e.n) as n from unnest(p_flow_slugs) with ordinality as e (slug, n) group by e.slug) as e
   where exists (select from pgflow.flows as f where f.flow_slug = e.slug);

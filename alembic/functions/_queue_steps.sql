@@ -1,5 +1,5 @@
--- The messages and tasks of started single steps of one flow, a task each, and their '<step>:started' events; a step's
--- start_delay is its first message's. The arrays run in parallel.
+-- The messages and tasks of started single steps of one flow, a task each; a step's start_delay is its first message's.
+-- The arrays run in parallel.
 -- Locks: nothing that exists before. Called by the start functions and whoever completes steps,
 -- under the locks of the runs.
 create or replace function pgflow._queue_steps(p_flow_slug text, p_run_ids uuid[], p_step_slugs text[]) returns void
@@ -28,7 +28,6 @@ begin
     'q_' || lower(p_flow_slug)
   ) using p_flow_slug, p_run_ids, p_step_slugs;
 
-  perform pgflow._broadcast_steps(p_run_ids, p_step_slugs);
   perform pgflow._wake_workers(p_flow_slug);
 end
 $$;

@@ -16,7 +16,7 @@ declare
   v_run_ids uuid[];
   v_step_slugs text[];
   v_task_indexes integer[];
-  v_leftover bigint[];
+  v_started bigint[];
   v_returned integer;
 begin
   with claimed as (
@@ -64,15 +64,16 @@ begin
     returning t.run_id, t.step_slug, t.task_index, t.message_id
   )
   select
-    array_agg(run_id), array_agg(step_slug), array_agg(task_index),
-    array(select unnest(p_message_ids) except select message_id from started)
-  into v_run_ids, v_step_slugs, v_task_indexes, v_leftover
+    coalesce(array_agg(run_id), '{}'), array_agg(step_slug), array_agg(task_index), array_agg(message_id)
+  into v_run_ids, v_step_slugs, v_task_indexes, v_started
   from started;
 
-  if v_leftover <> '{}' then
-    perform pgflow._settle_claimed(p_flow_slug, v_leftover);
+  if cardinality(v_run_ids) < cardinality(p_message_ids) then
+    perform pgflow._settle_claimed(
+      p_flow_slug, array(select unnest(p_message_ids) except select unnest(v_started))
+    );
   end if;
-  if v_run_ids is null then
+  if v_run_ids = '{}' then
     return;
   end if;
 

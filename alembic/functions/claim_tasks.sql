@@ -35,7 +35,7 @@ begin
   while v_left > 0 and cardinality(v_flows) > 0 loop
     v_hungry := '{}';
     for i in 1..cardinality(v_flows) loop
-      v_share := ceil(v_left::numeric / (cardinality(v_flows) - i + 1));
+      v_share := (v_left + cardinality(v_flows) - i) / (cardinality(v_flows) - i + 1);
       exit when v_share = 0;
       return query select t.* from pgflow._claim(v_flows[i], v_share, p_lease, p_worker_id, v_now) as t;
       get diagnostics v_claimed = row_count;

@@ -24,6 +24,7 @@ declare
   v_steps pgflow.steps[];
   v_roots text[];
   v_run pgflow.runs;
+  v_run_ids uuid[];
 begin
   perform pgflow._hold_flow(start_flow.flow_slug);
 
@@ -63,13 +64,16 @@ begin
     case when s.deps_count = 0 then clock_timestamp() end
   from unnest(v_steps) as s;
 
-  perform pgflow._broadcast_run(array[v_run.run_id]);
+  v_run_ids := array_fill(v_run.run_id, array[coalesce(cardinality(v_roots), 0)]);
+  -- Most runs start silent: nothing is looked up for them but whether others listen to everything.
+  if v_run.watched or pgflow._realtime_is_foreign() then
+    perform pgflow._broadcast_run(array[v_run.run_id]);
+    perform pgflow._broadcast_steps(v_run_ids, v_roots);
+  end if;
   if cardinality(v_roots) = 1 then
     perform pgflow._queue_step(start_flow.flow_slug, v_run.run_id, v_roots[1]);
   elsif v_roots is not null then
-    perform pgflow._queue_steps(
-      start_flow.flow_slug, array_fill(v_run.run_id, array[cardinality(v_roots)]), v_roots
-    );
+    perform pgflow._queue_steps(start_flow.flow_slug, v_run_ids, v_roots);
   else
     perform pgflow.maybe_complete_run(v_run.run_id);
     select r.* into v_run from pgflow.runs as r where r.run_id = v_run.run_id;

@@ -18,6 +18,8 @@ declare
   v_run_ids uuid[];
   v_steps pgflow.steps[];
   v_roots text[];
+  v_root_runs uuid[];
+  v_root_slugs text[];
 begin
   perform pgflow._hold_flow(p_flow_slug);
 
@@ -46,13 +48,14 @@ begin
   from unnest(v_run_ids) as e (run_id)
   cross join unnest(v_steps) as s;
 
-  perform pgflow._broadcast_run(v_run_ids);
+  v_root_runs := array(select e.run_id from unnest(v_run_ids) as e (run_id) cross join unnest(v_roots));
+  v_root_slugs := array(select root from unnest(v_run_ids) cross join unnest(v_roots) as root);
+  if coalesce(p_watched, true) or pgflow._realtime_is_foreign() then
+    perform pgflow._broadcast_run(v_run_ids);
+    perform pgflow._broadcast_steps(v_root_runs, v_root_slugs);
+  end if;
   if v_roots is not null then
-    perform pgflow._queue_steps(
-      p_flow_slug,
-      array(select e.run_id from unnest(v_run_ids) as e (run_id) cross join unnest(v_roots)),
-      array(select root from unnest(v_run_ids) cross join unnest(v_roots) as root)
-    );
+    perform pgflow._queue_steps(p_flow_slug, v_root_runs, v_root_slugs);
   else
     perform pgflow.maybe_complete_run(e.run_id) from unnest(v_run_ids) as e (run_id);
   end if;

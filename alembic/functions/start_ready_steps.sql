@@ -14,6 +14,7 @@ set jit = off
 as $$
 declare
   v_flow_slug text;
+  v_run_ids uuid[];
   v_singles text[];
   v_fanout text;
 begin
@@ -38,9 +39,9 @@ begin
   )
   select array_agg(step_slug order by step_slug) into v_singles from started;
   if v_singles is not null then
-    perform pgflow._queue_steps(
-      v_flow_slug, array_fill(start_ready_steps.run_id, array[cardinality(v_singles)]), v_singles
-    );
+    v_run_ids := array_fill(start_ready_steps.run_id, array[cardinality(v_singles)]);
+    perform pgflow._broadcast_steps(v_run_ids, v_singles);
+    perform pgflow._queue_steps(v_flow_slug, v_run_ids, v_singles);
   end if;
 
   for v_fanout in

@@ -1,4 +1,5 @@
-"""Fewer writes for each step: a step starts with the write that ends its waiting, and rows stay on their pages.
+"""Less work for each step: it starts with the write that ends its waiting, rows stay on their pages, and what nobody
+listens to is looked up less often.
 
 Revision ID: 0005_fewer_writes
 Revises: 0004_workers
@@ -22,7 +23,7 @@ FANOUT = HERE.parent / "0003_fanout"
 
 # What they did is part of the functions that called them.
 GONE = ("_start_step", "_start_steps")
-CHANGED_SINCE_CORE = ("create_flow", "new_run_id")
+CHANGED_SINCE_CORE = ("_known_flows", "_start_tasks", "claim_tasks", "create_flow", "new_run_id")
 CHANGED_SINCE_EVENTS = (
     "_complete_steps",
     "_queue_step",
@@ -30,7 +31,7 @@ CHANGED_SINCE_EVENTS = (
     "maybe_complete_run",
     "start_ready_steps",
 )
-CHANGED_SINCE_FANOUT = ("_complete_step", "_start_fanout")
+CHANGED_SINCE_FANOUT = ("_complete_step", "_start_fanout", "start_flow", "start_flows")
 
 
 def upgrade() -> None:

@@ -52,8 +52,8 @@ class Claimer:
     _lease: float
     _link: Link
     _inflight: InFlight
-    #: Starts a claimed task; the second argument is the monotonic time at which its lease began.
-    _begin: Callable[[TaskRecord, float], None]
+    #: Starts a claimed task whose lease began at a monotonic time; True if its end can make another task.
+    _begin: Callable[[TaskRecord, float], bool]
     _wake: threading.Event = field(factory=threading.Event, init=False)
     _stopping: bool = field(default=False, init=False)
     #: Whether what is known of the queues may be outdated: they were notified, or we changed what is due.
@@ -109,10 +109,10 @@ class Claimer:
             self._sleep()
             return
         if records:
-            self._start(records, claimed_at)
+            more_to_come = self._start(records, claimed_at)
             self._forget_mark()  # a claim that brings something takes the mark away
             self._pause = _FIRST_PAUSE
-            if len(records) == places or self._wake.wait(_LINGER):
+            if len(records) == places or (more_to_come and self._wake.wait(_LINGER)):
                 return
         self._ask(self._mark)
 
@@ -132,16 +132,18 @@ class Claimer:
             self._flow_slugs, qty=places, lease=self._lease, worker_id=self._worker_id
         )
 
-    def _start(self, records: list[TaskRecord], claimed_at: float) -> None:
+    def _start(self, records: list[TaskRecord], claimed_at: float) -> bool:
+        more_to_come = False
         for position, record in enumerate(records):
             try:
                 if self._stopping:
                     self._hand_back(records[position:])
-                    return
-                self._begin(record, claimed_at)
+                    return False
+                more_to_come = self._begin(record, claimed_at) or more_to_come
             except BaseException:
                 self._hand_back(records[position:])
                 raise
+        return more_to_come
 
     def _hand_back(self, records: Sequence[TaskRecord]) -> None:
         try:

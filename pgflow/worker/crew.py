@@ -125,10 +125,13 @@ class Crew:
         self._reporter.give_up()
         self._reporter.finish()
 
-    def _begin(self, record: TaskRecord, claimed_at: float) -> None:
+    def _begin(self, record: TaskRecord, claimed_at: float) -> bool:
         is_first_claim = record.token == 1
-        if is_first_claim or not self.inflight.adopt(record):
-            self._timeouts.watch(self.runner.begin(record, claimed_at))
+        if not is_first_claim and self.inflight.adopt(record):
+            return False
+        attempt = self.runner.begin(record, claimed_at)
+        self._timeouts.watch(attempt)
+        return attempt.step.feeds_others
 
     def _tell_to_stop(self) -> None:
         for attempt in self.inflight.running():

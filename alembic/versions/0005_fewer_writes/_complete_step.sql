@@ -19,6 +19,7 @@ declare
   v_singles text[] := '{}'::text[];
   v_fanouts text[] := '{}'::text[];
   v_fanout text;
+  v_remaining integer;
 begin
   while v_done < cardinality(v_completed) loop
     v_done := v_done + 1;
@@ -32,7 +33,6 @@ begin
       started_at = coalesce(s.started_at, clock_timestamp()),
       completed_at = clock_timestamp()
     where s.run_id = p_run_id and s.step_slug = v_completed[v_done];
-    perform pgflow._broadcast_steps(array[p_run_id], array[v_completed[v_done]]);
 
     -- A single step that waits for nothing else starts with the same write.
     with dependent as materialized (
@@ -78,6 +78,9 @@ begin
     end if;
   end loop;
 
+  perform pgflow._broadcast_steps(
+    array_fill(p_run_id, array[cardinality(v_completed || v_singles)]), v_completed || v_singles
+  );
   if cardinality(v_singles) = 1 then
     perform pgflow._queue_step(p_flow_slug, p_run_id, v_singles[1]);
   elsif v_singles <> '{}' then
@@ -86,7 +89,10 @@ begin
   foreach v_fanout in array v_fanouts loop
     perform pgflow._start_fanout(p_flow_slug, p_run_id, v_fanout);
   end loop;
-  update pgflow.runs as r set remaining_steps = r.remaining_steps - v_done where r.run_id = p_run_id;
-  perform pgflow.maybe_complete_run(p_run_id);
+  update pgflow.runs as r set remaining_steps = r.remaining_steps - v_done where r.run_id = p_run_id
+  returning r.remaining_steps into v_remaining;
+  if v_remaining = 0 then
+    perform pgflow.maybe_complete_run(p_run_id);
+  end if;
 end
 $$;

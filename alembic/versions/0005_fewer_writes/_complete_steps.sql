@@ -30,7 +30,6 @@ begin
   set status = 'completed', remaining_tasks = 0, output = l.output, completed_at = clock_timestamp()
   from located as l
   where s.ctid = l.located;
-  perform pgflow._broadcast_steps(p_run_ids, p_step_slugs);
 
   -- A single step that waits for nothing else starts with the same write.
   with waiting as (
@@ -76,6 +75,7 @@ begin
     array_agg(step_slug) filter (where step_type = 'fanout')
   into v_single_runs, v_single_slugs, v_fanout_runs, v_fanout_slugs
   from advanced where remaining_deps = 0;
+  perform pgflow._broadcast_steps(p_run_ids || v_single_runs, p_step_slugs || v_single_slugs);
   if v_single_runs is not null then
     perform pgflow._queue_steps(p_flow_slug, v_single_runs, v_single_slugs);
   end if;

@@ -1,5 +1,4 @@
--- The message and task of one started single step, and its '<step>:started' event: _queue_steps with plain statements,
--- at a sixth of its cost.
+-- The message and task of one started single step: _queue_steps with plain statements, at a sixth of its cost.
 -- Locks: nothing that exists before. Called by start_flow and _complete_step, under the lock of the run.
 create or replace function pgflow._queue_step(p_flow_slug text, p_run_id uuid, p_step_slug text) returns void
 language plpgsql
@@ -23,7 +22,6 @@ begin
   insert into pgflow.step_tasks (run_id, step_slug, task_index, flow_slug, message_id)
   values (p_run_id, p_step_slug, 0, p_flow_slug, v_message_id);
 
-  perform pgflow._broadcast_steps(array[p_run_id], array[p_step_slug]);
   perform pgflow._wake_workers(p_flow_slug);
 end
 $$;

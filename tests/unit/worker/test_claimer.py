@@ -26,6 +26,7 @@ class Setup:
         self.processor = Scripted()
         self.inflight = InFlight(places)
         self.begun: list[Attempt] = []
+        self.more_to_come = True
         self.health = Health()
         self.claimer = Claimer(
             self.processor, flows, uuid4(), lease, self.health.link("claiming"), self.inflight, self._begin
@@ -33,10 +34,11 @@ class Setup:
         self.inflight.on_free = lambda: self.claimer.wake(due_changed=False)
         self.thread = threading.Thread(target=self.claimer.run)
 
-    def _begin(self, record: TaskRecord, claimed_at: float) -> None:
+    def _begin(self, record: TaskRecord, claimed_at: float) -> bool:
         begun = Attempt(record, STEP, attempt().context, claimed_at + 60)
         self.inflight.begin(begun)
         self.begun.append(begun)
+        return self.more_to_come
 
     def end(self, ended: Attempt) -> None:
         self.inflight.settle(ended, done(ended))
@@ -263,14 +265,31 @@ def test_what_a_claim_brings_after_the_stop_is_handed_back(make: Callable[..., S
     assert setup.processor.released == [record.key for record in records]
 
 
+def test_it_waits_a_moment_for_what_its_own_tasks_make_and_not_where_they_make_nothing(
+    make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgflow.worker.claimer._LINGER", 60)
+    last, first = make(places=2), make(places=2)
+    last.more_to_come = False
+    for setup in (last, first):
+        supply(setup, 1)
+        setup.thread.start()
+
+    until(lambda: last.processor.count("sleep") == 1)
+    until(lambda: first.begun)
+    assert first.processor.count("sleep") == 0
+    first.claimer.wake(due_changed=False)
+    until(lambda: first.processor.count("sleep") == 1)
+
+
 def test_what_cannot_be_started_is_handed_back(make: Callable[..., Setup]) -> None:
     setup = make(places=3)
     supply(setup, 3)
 
-    def refuse(record: TaskRecord, claimed_at: float) -> None:
+    def refuse(record: TaskRecord, claimed_at: float) -> bool:
         if setup.begun:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        setup._begin(record, claimed_at)
+        return setup._begin(record, claimed_at)
 
     setup.claimer._begin = refuse
     with pytest.raises(RuntimeError, match="cannot schedule"):
