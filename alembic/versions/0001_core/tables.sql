@@ -55,6 +55,8 @@ create table pgflow.deps (
 );
 create index deps_by_step on pgflow.deps (flow_slug, step_slug);
 
+-- PostgreSQL reads the checks of a table anew for every statement, so they are short: whether something has completed
+-- or failed is told by its time, which is compared with the status once.
 create table pgflow.runs (
   run_id uuid not null default pgflow.new_run_id(),
   flow_slug text not null,
@@ -69,13 +71,13 @@ create table pgflow.runs (
   completed_at timestamptz,
   failed_at timestamptz,
   constraint runs_pkey primary key (run_id),
-  constraint run_status_is_known check (status in ('started', 'completed', 'failed')),
+  constraint run_status_is_known check (status = any('{started,completed,failed}')),
   constraint remaining_steps_is_not_negative check (remaining_steps >= 0),
-  constraint completed_run_has_no_remaining_steps check (status <> 'completed' or remaining_steps = 0),
+  constraint completed_run_has_no_remaining_steps check (completed_at is null or remaining_steps = 0),
   constraint completed_at_says_the_run_completed check ((completed_at is not null) = (status = 'completed')),
   constraint failed_at_says_the_run_failed check ((failed_at is not null) = (status = 'failed')),
-  constraint only_a_completed_run_has_output check ((output is not null) = (status = 'completed')),
-  constraint only_a_failed_run_has_an_error check ((error_message is not null) = (status = 'failed'))
+  constraint only_a_completed_run_has_output check ((output is not null) = (completed_at is not null)),
+  constraint only_a_failed_run_has_an_error check ((error_message is not null) = (failed_at is not null))
 ) with (
   fillfactor = 70,
   autovacuum_vacuum_scale_factor = 0.05,
@@ -100,7 +102,7 @@ create table pgflow.step_states (
   completed_at timestamptz,
   failed_at timestamptz,
   constraint step_states_pkey primary key (run_id, step_slug),
-  constraint step_status_is_known check (status in ('created', 'started', 'completed', 'failed', 'cancelled')),
+  constraint step_status_is_known check (status = any('{created,started,completed,failed,cancelled}')),
   constraint initial_tasks_is_not_negative check (initial_tasks >= 0),
   constraint remaining_tasks_is_not_negative check (remaining_tasks >= 0),
   constraint remaining_tasks_is_at_most_initial_tasks check (remaining_tasks <= initial_tasks),
@@ -112,15 +114,15 @@ create table pgflow.step_states (
     end
   ),
   constraint remaining_deps_is_not_negative check (remaining_deps >= 0),
-  constraint started_step_waits_for_nothing check (remaining_deps = 0 or status in ('created', 'cancelled')),
-  constraint completed_step_has_no_remaining_tasks check (status <> 'completed' or remaining_tasks = 0),
+  constraint started_step_waits_for_nothing check (remaining_deps = 0 or started_at is null),
+  constraint completed_step_has_no_remaining_tasks check (completed_at is null or remaining_tasks = 0),
   constraint started_at_says_the_step_started check (
     case status when 'created' then started_at is null when 'cancelled' then true else started_at is not null end
   ),
   constraint completed_at_says_the_step_completed check ((completed_at is not null) = (status = 'completed')),
   constraint failed_at_says_the_step_failed check ((failed_at is not null) = (status = 'failed')),
-  constraint only_a_completed_step_has_output check ((output is not null) = (status = 'completed')),
-  constraint only_a_failed_step_has_an_error check ((error_message is not null) = (status = 'failed'))
+  constraint only_a_completed_step_has_output check ((output is not null) = (completed_at is not null)),
+  constraint only_a_failed_step_has_an_error check ((error_message is not null) = (failed_at is not null))
 ) with (
   fillfactor = 70,
   autovacuum_vacuum_scale_factor = 0.05,
@@ -147,7 +149,7 @@ create table pgflow.step_tasks (
   last_worker_id uuid,
   constraint step_tasks_pkey primary key (run_id, step_slug, task_index),
   constraint only_single_task_per_step check (task_index = 0),
-  constraint task_status_is_known check (status in ('queued', 'started', 'completed', 'failed', 'cancelled')),
+  constraint task_status_is_known check (status = any('{queued,started,completed,failed,cancelled}')),
   constraint task_index_is_not_negative check (task_index >= 0),
   constraint attempts_count_is_not_negative check (attempts_count >= 0),
   constraint started_at_says_the_task_started check (
@@ -155,8 +157,8 @@ create table pgflow.step_tasks (
   ),
   constraint completed_at_says_the_task_completed check ((completed_at is not null) = (status = 'completed')),
   constraint failed_at_says_the_task_failed check ((failed_at is not null) = (status = 'failed')),
-  constraint completed_task_has_output check (status <> 'completed' or output is not null),
-  constraint open_task_has_no_output check (output is null or status in ('completed', 'failed'))
+  constraint completed_task_has_output check (completed_at is null or output is not null),
+  constraint open_task_has_no_output check (output is null or completed_at is not null or failed_at is not null)
 ) with (
   fillfactor = 50,
   autovacuum_vacuum_scale_factor = 0.05,
