@@ -1,6 +1,6 @@
 # Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
 .DEFAULT_GOAL := help
-.PHONY: help install demo bench-waiters test chaos lint format type freeze build clean
+.PHONY: help install demo bench bench-waiters test chaos lint format type freeze build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,6 +15,9 @@ install: $(DEV) ## create .venv with all that the other targets need
 
 demo: $(DEMO) ## run the example for real, on an embedded PostgreSQL or on PGFLOW_DSN; ARGS="URL…" for other pages
 	@$(BIN)/python examples/analyze_websites.py $(ARGS)
+
+bench: $(DEV) ## measure what the engine costs, on an embedded PostgreSQL or on PGFLOW_DSN; ARGS="chain --rounds 5"
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-waiters: $(DEV) ## measure how soon 2,000 callers wake, on an embedded PostgreSQL or on PGFLOW_DSN
 	@$(BIN)/python benchmarks/waiters.py $(ARGS)

@@ -1,0 +1,63 @@
+"""``python -m benchmarks``: measure the engine as its users have it, with workers as processes of their own.
+
+Every workload prints one line of JSON. The server is that of ``PGFLOW_DSN``, or an embedded one; a database is made
+there for the purpose, and dropped again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from benchmarks.bench import Bench
+from pgflow import FlowClient, migrations
+from pgflow.embedded import server_dsn
+
+WORKLOADS = ("floors", "chain", "fanout", "latency", "start", "growth", "workers", "bystander", "cold")
+
+
+def main() -> int:
+    """Run the workloads that are named, or all; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(WORKLOADS)} (default: all)")
+    parser.add_argument("--scale", type=float, default=1.0, help="how large they are (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each is run, in turn (%(default)s)")
+    options = parser.parse_args()
+    unknown = set(options.workloads) - set(WORKLOADS)
+    if unknown:
+        parser.error(f"there is no workload {', '.join(sorted(unknown))}")
+    with ExitStack() as stack:
+        dsn = stack.enter_context(_database(stack.enter_context(server_dsn(".pgflow"))))
+        migrations.upgrade(dsn)
+        connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+        bench = Bench(dsn, connection, stack.enter_context(FlowClient(dsn)), options.scale)
+        for number in range(options.rounds):
+            for name in options.workloads or WORKLOADS:
+                figures = import_module(f"benchmarks.{name}").run(bench)
+                print(json.dumps({"workload": name, "round": number + 1, **figures}), flush=True)
+    return 0
+
+
+@contextmanager
+def _database(server: str) -> Iterator[str]:
+    """Make a database of this process's own on a server, and drop it in the end."""
+    name = f"pgflow_bench_{os.getpid()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        try:
+            yield make_conninfo(server, dbname=name)
+        finally:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Whether more workers ever make it slower: 1, 2, 4 and 8 of them, on many runs and on a single one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.bench import Bench
+from benchmarks.flows import chain, fanout, slow
+from benchmarks.meter import measured
+from pgflow import Flow
+
+_COUNTS = (1, 2, 4, 8)
+_PLACES = 100
+#: Microseconds that every commit takes longer, as on a disk that is slow to write.
+_COMMIT_DELAY = 2_000
+
+
+def run(bench: Bench) -> dict[str, object]:
+    """Measure each with every number of workers, which share a hundred places; a share of 1 is as fast as the best."""
+    tasks = bench.sized(10_000)
+    waiting = bench.sized(4_000)
+    with _watched(bench) as found:
+        figures = {
+            "chain": _rates(bench, chain, range(bench.sized(2_000)), 3 * bench.sized(2_000)),
+            "fanout": _rates(bench, fanout, [{"count": tasks, "padding": 0}], tasks),
+            "one_run_of_5_ms": _rates(bench, slow, [waiting], waiting),
+        }
+        if bench.value("select rolsuper from pg_roles where rolname = current_user"):
+            with slow_commits(bench):
+                figures["one_run_of_5_msslow_commits"] = _rates(bench, slow, [waiting], waiting)
+    return {**figures, **found}
+
+
+def _rates(bench: Bench, flow: Flow[Any], inputs: Sequence[object], items: int) -> dict[str, float]:
+    rates = {}
+    for count in _COUNTS:
+        with bench.workers(flow, count=count, concurrency=_PLACES // count) as workers:
+            bench.client.start(flow, inputs[0])
+            bench.until_done(flow)
+            with measured(bench.connection, workers) as cost:
+                bench.client.start_many(flow, inputs)
+                bench.until_done(flow)
+        rates[count] = items / cost.seconds
+    return {
+        **{f"{count}_per_second": round(rate, 1) for count, rate in rates.items()},
+        "worst_share": round(min(rates.values()) / max(rates.values()), 2),
+    }
+
+
+@contextmanager
+def slow_commits(bench: Bench) -> Iterator[None]:
+    """Have the commits of new sessions take longer."""
+    database = sql.Identifier(bench.connection.info.dbname)
+    settings = {"commit_delay": str(_COMMIT_DELAY), "commit_siblings": "0"}
+    for name, value in settings.items():
+        bench.connection.execute(
+            sql.SQL("alter database {} set {} = {}").format(database, sql.Identifier(name), sql.Literal(value))
+        )
+    try:
+        yield
+    finally:
+        for name in settings:
+            bench.connection.execute(sql.SQL("alter database {} reset {}").format(database, sql.Identifier(name)))
+
+
+@contextmanager
+def _watched(bench: Bench) -> Iterator[dict[str, float]]:
+    """Look for waits on locks of rows and transactions, and count deadlocks."""
+    found: dict[str, float] = {"longest_lock_wait_ms": 0.0}
+    over = threading.Event()
+    deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
+    before = bench.value(deadlocks)
+
+    def look() -> None:
+        # What a session waits for on its own account; extending a file is PostgreSQL's business.
+        query = (
+            "select max(extract(epoch from clock_timestamp() - waitstart) * 1000)::float from pg_locks"
+            " where not granted and locktype in ('transactionid', 'tuple', 'relation', 'advisory')"
+            " and database is not distinct from coalesce(database, (select oid from pg_database"
+            " where datname = current_database()))"
+        )
+        with psycopg.connect(bench.dsn, autocommit=True) as connection:
+            while not over.wait(0.01):
+                row = connection.execute(query).fetchone()
+                if row and row[0]:
+                    found["longest_lock_wait_ms"] = max(found["longest_lock_wait_ms"], round(row[0], 1))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        looking.join()
+        found["deadlocks"] = bench.value(deadlocks) - before
