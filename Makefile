@@ -1,12 +1,13 @@
 # Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
 .DEFAULT_GOAL := help
-.PHONY: help install demo bench bench-waiters test chaos lint format type freeze build clean
+.PHONY: help install demo bench bench-peers bench-waiters test chaos lint format type freeze build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 DEMO := .venv/.installed-demo
 DEV := .venv/.installed-dev
+PEERS := .venv-peers/.installed
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  %-13s %s\n' $$name "$$what"; done
@@ -21,6 +22,9 @@ bench: $(DEV) ## measure what the engine costs, on an embedded PostgreSQL or on 
 
 bench-waiters: $(DEV) ## measure how soon 2,000 callers wake, on an embedded PostgreSQL or on PGFLOW_DSN
 	@$(BIN)/python benchmarks/waiters.py $(ARGS)
+
+bench-peers: $(PEERS) ## measure DBOS, absurd, Procrastinate and PgQueuer beside this; ARGS="--rounds 3 --systems ours dbos"
+	@.venv-peers/bin/python -m benchmarks.peers $(ARGS)
 
 test: $(DEV) ## run the suite, on an embedded PostgreSQL or on PGFLOW_TEST_DSN; ARGS are pytest's
 	@$(BIN)/python -m pytest -n auto $(ARGS)
@@ -48,7 +52,7 @@ build: $(DEV) ## build the sdist, and the wheel from it
 clean: ## stop the embedded PostgreSQL and remove all that the other targets made
 	@if [ -x $(BIN)/python ] && [ -d .pgflow ]; then \
 		$(BIN)/python -c 'from pgflow.embedded import stop_servers; stop_servers(".pgflow")' || true; fi
-	@rm -rf .venv .pgflow build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-peers .pgflow build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -64,3 +68,9 @@ $(DEV): pyproject.toml | .venv/bin/python
 	@echo "installing into .venv…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(DEMO)
+
+$(PEERS): pyproject.toml benchmarks/peers/requirements.txt
+	@$(PYTHON) -m venv .venv-peers
+	@echo "installing into .venv-peers…"
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/requirements.txt
+	@touch $@
