@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib import import_module
 
 import psycopg
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from benchmarks.bench import Bench
+from benchmarks.database import new_database
 from pgflow import FlowClient, migrations
 from pgflow.embedded import server_dsn
 
@@ -36,7 +33,7 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no workload {', '.join(sorted(unknown))}")
     with ExitStack() as stack:
-        dsn = stack.enter_context(_database(stack.enter_context(server_dsn(".pgflow"))))
+        dsn = stack.enter_context(new_database(stack.enter_context(server_dsn(".pgflow"))))
         migrations.upgrade(dsn)
         connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
         bench = Bench(dsn, connection, stack.enter_context(FlowClient(dsn)), options.scale)
@@ -45,18 +42,6 @@ def main() -> int:
                 figures = import_module(f"benchmarks.{name}").run(bench)
                 print(json.dumps({"workload": name, "round": number + 1, **figures}), flush=True)
     return 0
-
-
-@contextmanager
-def _database(server: str) -> Iterator[str]:
-    """Make a database of this process's own on a server, and drop it in the end."""
-    name = f"pgflow_bench_{os.getpid()}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        try:
-            yield make_conninfo(server, dbname=name)
-        finally:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 if __name__ == "__main__":

@@ -14,15 +14,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
+from benchmarks.database import new_database
 from benchmarks.peers.summary import table
 from benchmarks.peers.system import SYSTEMS, load
 from pgflow.embedded import server_dsn
@@ -47,7 +44,7 @@ def main() -> int:
             for name in [*options.systems[first:], *options.systems[:first]]:
                 for setting in load(name).settings:
                     head = {"system": name, "setting": setting, "round": number}
-                    with _database(server) as dsn:
+                    with new_database(server) as dsn:
                         output, ok = _measure(dsn, name, setting, options.scale)
                     for line in output:
                         lines.append({**head, **json.loads(line)})
@@ -75,19 +72,6 @@ def _about(server: str) -> dict[str, object]:
             row = connection.execute("select current_setting(%s)", [name]).fetchone()
             settings[name] = row and row[0]
     return {"cores": os.cpu_count(), "load": os.getloadavg()[0], **settings}
-
-
-@contextmanager
-def _database(server: str) -> Iterator[str]:
-    """Make an empty database on the server, with nothing left to write back from the one before; drop it in the end."""
-    name = f"pgflow_peers_{os.getpid()}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        connection.execute("checkpoint")
-        try:
-            yield make_conninfo(server, dbname=name)
-        finally:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 if __name__ == "__main__":
