@@ -35,7 +35,7 @@ _TOO_LONG = 10.0
 
 
 def main() -> None:
-    """Prepare, work, and then start runs that nobody works."""
+    """Prepare, and run the workloads: first those that do the same however fast a system is."""
     name, setting, scale = sys.argv[1], sys.argv[2], float(sys.argv[3])
     dsn = os.environ["BENCH_DSN"]
     signal.signal(signal.SIGALRM, _give_up)
@@ -45,11 +45,11 @@ def main() -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         system.open()
         with closing(system):
-            with _workers(system, name, setting) as workers:
-                for workload in (_chain, _fanout, _latency):
-                    _tell(workload.__name__, system, workload(system, connection, workers, scale))
             if system.workers:
                 _tell(_starts.__name__, system, _starts(system, scale))
+            with _workers(system, name, setting) as workers:
+                for workload in (_latency, _chain, _fanout):
+                    _tell(workload.__name__, system, workload(system, connection, workers, scale))
 
 
 def _give_up(signum: int, frame: object) -> NoReturn:
@@ -150,7 +150,7 @@ def _workers(system: System, name: str, setting: str) -> Iterator[list[int]]:
     command = [sys.executable, "-m", "benchmarks.peers.worker", name, setting]
     processes = [subprocess.Popen([*command, worker]) for worker in system.workers]
     try:
-        # Who is up to work has worked.
+        # Who is up to work has worked, what was merely started until now too.
         for flow in ("chain", "single"):
             runs = system.start_many(flow, range(10))
             _until(system.is_idle, "the workers")
