@@ -16,13 +16,12 @@ from benchmarks.meter import measured
 from pgflow import Flow
 
 _COUNTS = (1, 2, 4, 8)
-_PLACES = 100
 #: Microseconds that every commit takes longer, as on a disk that is slow to write.
 _COMMIT_DELAY = 2_000
 
 
 def run(bench: Bench) -> dict[str, object]:
-    """Measure each with every number of workers, which share a hundred places; a share of 1 is as fast as the best."""
+    """Measure each with every number of workers; a share of 1 is as fast as the best."""
     tasks = bench.sized(10_000)
     waiting = bench.sized(4_000)
     with _watched(bench) as found:
@@ -40,7 +39,7 @@ def run(bench: Bench) -> dict[str, object]:
 def _rates(bench: Bench, flow: Flow[Any], inputs: Sequence[object], items: int) -> dict[str, float]:
     rates = {}
     for count in _COUNTS:
-        with bench.workers(flow, count=count, concurrency=_PLACES // count) as workers:
+        with bench.workers(flow, count=count) as workers:
             bench.client.start(flow, inputs[0])
             bench.until_done(flow)
             with measured(bench.connection, workers) as cost:

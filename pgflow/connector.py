@@ -27,6 +27,14 @@ __all__ = ["PsycopgConnector"]
 _NOTIFY_TIMEOUT = 0.2
 _MOST_HANDLERS = 1_000
 
+#: What each thread of a worker says has a session of its own. A pool lends its connections in turn, and a session that
+#: is asked everything now and then has neither plans nor memory at hand; and leases wait for nobody.
+_LANES = {
+    "pgflow claims": (statements.CLAIM_TASKS, statements.SLEEP_ON_QUEUES),
+    "pgflow reports": (statements.COMPLETE_TASKS, statements.FAIL_TASKS),
+    "pgflow leases": (statements.EXTEND_LEASES, statements.HEARTBEAT_WORKER),
+}
+
 
 class PsycopgConnector(EngineCalls):
     """Calls the engine on pooled connections, and owns the listener. Safe in many threads, and across a fork.
@@ -55,15 +63,13 @@ class PsycopgConnector(EngineCalls):
         resolved = dsns.resolve(dsn)
         self._shown = dsns.redacted(resolved)
         self._options = (resolved, pool_size, pool_timeout, prepare_threshold)
-        self._pool = Pool(resolved, size=pool_size, timeout=pool_timeout, prepare_threshold=prepare_threshold)
+        make_pool = partial(Pool, resolved, timeout=pool_timeout, prepare_threshold=prepare_threshold)
+        self._pool = make_pool(size=pool_size)
+        lanes = [(make_pool(size=pool_size, name=name), texts) for name, texts in _LANES.items()]
+        self._lanes = {text: pool for pool, texts in lanes for text in texts}
         # As large as it needs to be: no more handlers run than their worker lets.
-        self._task_pool = Pool(
-            resolved,
-            size=_MOST_HANDLERS,
-            timeout=pool_timeout,
-            prepare_threshold=prepare_threshold,
-            name="pgflow handler",
-        )
+        self._task_pool = make_pool(size=_MOST_HANDLERS, name="pgflow handler")
+        pools = [self._pool, self._task_pool, *(pool for pool, _ in lanes)]
         self._listener = Listener(
             partial(
                 connect,
@@ -77,7 +83,8 @@ class PsycopgConnector(EngineCalls):
             reconnect_timeout=reconnect_timeout,
         )
         # When it is dropped without a close, and at the interpreter's exit, there is nobody left to be told.
-        self._finalizer = weakref.finalize(self, _close, (self._pool, self._task_pool), self._listener, silently=True)
+        self._finalizer = weakref.finalize(self, _close, pools, self._listener, silently=True)
+        self._pools = pools
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown!r})"
@@ -89,7 +96,7 @@ class PsycopgConnector(EngineCalls):
     def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
         if connection is not None:
             return borrow(connection).fetch(statement, parameters)
-        with self._pool.connection() as own:
+        with self._lanes.get(statement, self._pool).connection() as own:
             return own.execute(statement.encode(), parameters).fetchall()
 
     def _fetch_all(self, statement: str, batches: Sequence[Mapping[str, Any]], connection: Any = None) -> Rows:
@@ -119,7 +126,7 @@ class PsycopgConnector(EngineCalls):
     def close(self) -> None:
         """Close every connection and end the listener; who still waits is told. Idempotent and final."""
         if self._finalizer.detach():
-            _close((self._pool, self._task_pool), self._listener, silently=False)
+            _close(self._pools, self._listener, silently=False)
 
 
 def _notify(pool: Pool, channel: str) -> None:

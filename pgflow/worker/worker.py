@@ -193,8 +193,9 @@ class Worker:
     def _connect(self) -> TaskProcessor:
         from pgflow.connector import PsycopgConnector
 
-        # Few connections, one a thread of the crew; what does not come at once is an outage, which the crew minds.
-        return PsycopgConnector(self._dsn, pool_size=4, pool_timeout=5.0)
+        # The crew's threads have a connection each, handlers share two for the inputs of their runs. What does not come
+        # at once is an outage, which the crew minds.
+        return PsycopgConnector(self._dsn, pool_size=2, pool_timeout=5.0)
 
     def _introduce(self, processor: TaskProcessor) -> None:
         slugs = list(self._flows)
