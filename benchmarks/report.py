@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from benchmarks.figures import shown
+
 Figures: TypeAlias = dict[str, list[float]]
 """Each figure of a workload by its name, dots between the levels, over all rounds."""
 
@@ -35,7 +37,7 @@ def table(figures: Figures) -> Iterator[str]:
     groups: dict[str, dict[str, str]] = {}
     for name, values in figures.items():
         group, _, column = name.rpartition(".")
-        groups.setdefault(group, {})[column] = _shown(values)
+        groups.setdefault(group, {})[column] = shown(values)
     columns = list(dict.fromkeys(column for row in groups.values() for column in row))
     yield f"| | {' | '.join(column.replace('_', ' ') for column in columns)} |"
     yield f"|---|{'---|' * len(columns)}"
@@ -87,15 +89,6 @@ def _flat(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, fl
             yield from _flat(value, f"{prefix}{name}.")
         elif isinstance(value, int | float):
             yield f"{prefix}{name}", float(value)
-
-
-def _shown(values: list[float]) -> str:
-    median = _rounded(statistics.median(values))
-    return median if len(values) == 1 else f"{median} ({_rounded(min(values))}–{_rounded(max(values))})"  # noqa: RUF001
-
-
-def _rounded(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def main() -> int:

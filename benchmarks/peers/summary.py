@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from benchmarks.figures import shown
 
 __all__ = ["table"]
 
-_DASH = "\N{EN DASH}"
 #: Heading, workload, figure.
 _COLUMNS = (
     ("chain of 3: steps/s", "chain", "per_second"),
@@ -35,17 +35,6 @@ def table(lines: Iterable[Mapping[str, Any]]) -> str:
     rows = [["system", "setting", *(heading for heading, *_ in _COLUMNS)]]
     rows.append(["---", "---", *("---:" for _ in _COLUMNS)])
     for (system, setting), found in figures.items():
-        cells = (_cell(found.get((workload, figure), [])) for _, workload, figure in _COLUMNS)
+        cells = (shown(found.get((workload, figure), [])) for _, workload, figure in _COLUMNS)
         rows.append([system, setting, *cells])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _cell(values: Sequence[float]) -> str:
-    if not values:
-        return _DASH
-    median = _number(statistics.median(values))
-    return median if len(values) == 1 else f"{median} ({_number(min(values))}{_DASH}{_number(max(values))})"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
