@@ -43,7 +43,7 @@ format: $(DEV) ## format, and mend what lint can mend
 type: $(DEV) ## check types, those of the tests too
 	@$(BIN)/mypy
 
-freeze: $(DEV) ## copy changed functions into a revision: make freeze REV=0004_slug
+freeze: $(DEV) ## copy changed functions into a revision: make freeze REV=0006_slug
 	@$(BIN)/python alembic/freeze.py $(REV)
 
 build: $(DEV) ## build the sdist, and the wheel from it

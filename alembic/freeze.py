@@ -1,7 +1,7 @@
 """Copy what has changed in functions/ into a revision, and print the lines that the revision needs.
 
 ``functions/<name>.sql`` is the present, one function a file, edited in place. A revision runs copies that never change
-once it is released. Run as ``make freeze REV=0004_slug``; until the release it may be run again.
+once it is released. Run as ``make freeze REV=0006_slug``; until the release it may be run again.
 """
 
 from __future__ import annotations
@@ -61,5 +61,5 @@ def freeze(root: Path, revision: str) -> list[str]:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("say which revision: make freeze REV=0004_slug")
+        sys.exit("say which revision: make freeze REV=0006_slug")
     print("\n".join(freeze(HERE, sys.argv[1])))
