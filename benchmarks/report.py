@@ -79,6 +79,7 @@ def plot(found: Mapping[str, Figures], folder: Path) -> None:
             axes.plot(list(rates), list(rates.values()), marker="o", label=kind.replace("_", " "))
         axes.set(xscale="log", ylim=(0, None), xlabel="workers", ylabel="steps or tasks a second")
         axes.set_xticks([1, 2, 4, 8], labels=["1", "2", "4", "8"])
+        axes.minorticks_off()
         axes.legend()
         figure.savefig(folder / "workers.svg", metadata={"Date": None})
 

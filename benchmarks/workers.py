@@ -32,7 +32,7 @@ def run(bench: Bench) -> dict[str, object]:
         }
         if bench.value("select rolsuper from pg_roles where rolname = current_user"):
             with slow_commits(bench):
-                figures["one_run_of_5_msslow_commits"] = _rates(bench, slow, [waiting], waiting)
+                figures["one_run_of_5_ms_slow_commits"] = _rates(bench, slow, [waiting], waiting)
     return {**figures, **found}
 
 
