@@ -22,6 +22,8 @@ __all__ = ["Bench"]
 _FLOWS = Path(__file__).with_name("flows.py")
 #: Seconds after which something that is certain to come is given up.
 _PATIENCE = 300.0
+#: Seconds between two looks.
+_GLANCE = 0.02
 
 
 @define
@@ -70,7 +72,6 @@ class Bench:
         condition: Callable[[], object],
         what: str,
         *,
-        every: float = 0.02,
         alive: Sequence[subprocess.Popen[bytes]] = (),
     ) -> None:
         """Return when a condition holds; exit if one of the processes has ended, or it takes far too long."""
@@ -80,7 +81,7 @@ class Bench:
                 sys.exit(f"a process ended while waiting for {what}")
             if time.monotonic() > ends:
                 sys.exit(f"waited in vain for {what}")
-            time.sleep(every)
+            time.sleep(_GLANCE)
 
     def value(self, query: LiteralString | sql.Composed, *arguments: object) -> Any:
         """The one value of a query."""

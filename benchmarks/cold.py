@@ -58,8 +58,7 @@ def _warm(bench: Bench, flow: Flow[Any], input: object) -> None:
 
 def _empty(bench: Bench, flow: Flow[Any], input: object) -> None:
     """Leave the sessions with plans from when there was nothing, and some of one run."""
-    bench.connection.execute("truncate pgflow.runs, pgflow.step_states, pgflow.step_tasks, pgflow.task_items")
-    _analyze(bench, flow)
+    _stale(bench, flow, input)
     for _ in range(10):
         bench.client.start(flow, {"count": 0, "padding": 0} if isinstance(input, dict) else input).result()
 

@@ -143,10 +143,6 @@ class TaskTransaction(Protocol):
     def session(self) -> Session:
         """The same transaction as a SQLAlchemy session."""
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether the connection is gone and the transaction with it."""
-
     def complete(self, completion: Completion) -> bool:
         """Take the result and commit all; False, and nothing is kept, if that result is not wanted any more."""
 

@@ -15,9 +15,9 @@ from attrs import frozen
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from pgflow.engine.calls import Rows
+from pgflow.engine.calls import EngineCalls, Rows
 
-__all__ = ["Borrowed", "borrow"]
+__all__ = ["Borrowed", "BorrowedCalls", "borrow"]
 
 
 class Borrowed(Protocol):
@@ -132,3 +132,14 @@ def _driver(connection: object) -> psycopg.Connection[Any]:
     if isinstance(connection, psycopg.Connection):
         return connection
     raise TypeError(f"pgflow needs a connection of psycopg 3, got {type(connection).__module__}'s")
+
+
+class BorrowedCalls(EngineCalls):
+    """The engine's functions on one connection of the caller's, inside its transaction."""
+
+    def __init__(self, connection: object) -> None:
+        self._borrowed = borrow(connection)
+
+    def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
+        borrowed = self._borrowed if connection is None else borrow(connection)
+        return borrowed.fetch(statement, parameters)

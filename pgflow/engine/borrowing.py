@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pgflow.engine.borrowed import borrow
-from pgflow.engine.calls import EngineCalls, Rows
+from pgflow.engine.borrowed import BorrowedCalls
 from pgflow.engine.transaction import TaskTransaction
 from pgflow.errors import PgflowError, RunNotCommittedError
 
@@ -19,19 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["BorrowedConnector"]
 
 
-class BorrowedConnector(EngineCalls):
+class BorrowedConnector(BorrowedCalls):
     """The engine over one connection of the caller's: inside its transaction, and with no thread.
 
     A run can be started, worked and read on it, and not followed: nothing that happens in an open transaction is
     announced to anybody.
     """
-
-    def __init__(self, connection: object) -> None:
-        self._borrowed = borrow(connection)
-
-    def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
-        borrowed = self._borrowed if connection is None else borrow(connection)
-        return borrowed.fetch(statement, parameters)
 
     def task_transaction(self, seconds: float | None) -> TaskTransaction:
         """Open a handler's transaction inside the caller's, as a savepoint of it where that is open."""

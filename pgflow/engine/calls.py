@@ -1,7 +1,7 @@
 """The functions of the engine as methods: values in, rows out, and errors that say what went wrong.
 
 What carries the statements is for the subclass to say: connections of a pool in `PsycopgConnector`, one connection of
-somebody else's in `BorrowedConnector`.
+somebody else's in `BorrowedCalls`.
 """
 
 from __future__ import annotations

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from pgflow.engine import statements
-from pgflow.engine.borrowed import borrow
-from pgflow.engine.calls import EngineCalls, Rows
+from pgflow.engine.borrowed import BorrowedCalls, borrow
 from pgflow.errors import PgflowError
 from pgflow.models import Completion
 
@@ -64,16 +62,11 @@ class TaskTransaction:
             raise PgflowError("the handler has closed ctx.connection: leave that to the worker")
         if self._session is not None:
             self._session.commit()
-        if _Enclosed(self.connection).complete_tasks([completion]):
+        if BorrowedCalls(self.connection).complete_tasks([completion]):
             self.roll_back()
             return False
         self._stack.close()
         return True
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the server has closed the connection, or nobody answers there."""
-        return self.connection.broken
 
     def roll_back(self) -> None:
         """Undo everything; idempotent, and it raises nothing that a lost connection has to say."""
@@ -84,13 +77,3 @@ class TaskTransaction:
             # The server has undone it already, or will when it finds nobody at the other end.
             if not self.connection.closed:
                 raise
-
-
-class _Enclosed(EngineCalls):
-    """The engine's functions inside the transaction."""
-
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._borrowed = borrow(connection)
-
-    def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
-        return self._borrowed.fetch(statement, parameters)

@@ -17,7 +17,7 @@ import psycopg
 from attrs import NOTHING, frozen
 
 from pgflow.abc import TaskTransaction
-from pgflow.models import Completion, Json, TaskKey, TaskRecord
+from pgflow.models import Completion, Json, TaskRecord
 from pgflow.worker.database import HandlerDatabase
 from pgflow.worker.outages import words_of
 
@@ -50,9 +50,9 @@ class Context:
         "_cancelled",
         "_database",
         "_ends",
+        "_key",
         "_run_input",
         "_structure",
-        "_token",
         "_transaction",
         "attempt",
         "deadline",
@@ -87,7 +87,7 @@ class Context:
         self.attempt = record.attempts_count
         self.deadline = datetime.now(UTC) + timedelta(seconds=timeout)
         self._ends = time.monotonic() + timeout
-        self._token = record.token
+        self._key = record.key
         self._database = database
         self._structure = structure
         # What a single step is given with its input, the task of a fan-out has to ask for.
@@ -189,9 +189,8 @@ class Context:
         """
         if self._transaction is None:
             return output
-        key = TaskKey(self.run_id, self.step_slug, self.task_index, self._token)
         try:
-            taken = self._transaction.complete(Completion(key, output))
+            taken = self._transaction.complete(Completion(self._key, output))
         except psycopg.OperationalError as error:
             self._abandon()
             logger.warning("%r could not commit and is handed back: %s", self, words_of(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,14 +14,13 @@ from attrs import define, field
 
 from pgflow.abc import HandlerAccess, TaskTransaction
 from pgflow.models import Json
-from pgflow.worker.outages import blames_data
+from pgflow.worker.outages import backoff, blames_data
 from pgflow.worker.run_inputs import RunInputs
 
 __all__ = ["HandlerDatabase"]
 
 T = TypeVar("T")
 
-_FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 
 
@@ -61,7 +59,7 @@ def _database_here(access: HandlerAccess) -> HandlerDatabase:
 
 
 def _patiently(call: Callable[[], T], ends: float) -> T:
-    pause = _FIRST_PAUSE
+    failures = 0
     while True:
         try:
             return call()
@@ -69,5 +67,5 @@ def _patiently(call: Callable[[], T], ends: float) -> T:
             left = ends - time.monotonic()
             if blames_data(error) or left <= 0:
                 raise
-            threading.Event().wait(min(pause * (0.5 + random.random() / 2), left))  # noqa: S311  no secret
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            threading.Event().wait(min(backoff(failures, longest=_LONGEST_PAUSE), left))
+            failures += 1

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import psycopg
 from attrs import define, field
 
-__all__ = ["Health", "Link", "blames_data", "words_of"]
+__all__ = ["Health", "Link", "backoff", "blames_data", "words_of"]
 
 logger = logging.getLogger("pgflow.worker")
 
@@ -43,6 +43,11 @@ def words_of(error: Exception) -> str:
     said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     lines = (said or str(error)).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def backoff(failures: int, *, longest: float = _LONGEST_PAUSE, jitter: Callable[[], float] = random.random) -> float:
+    """Return the seconds to pause after one failure and so many before it: doubling up to a limit, with jitter."""
+    return min(_FIRST_PAUSE * 2.0 ** min(failures, 16), longest) * (0.5 + jitter() / 2)
 
 
 @define(eq=False)
@@ -112,9 +117,8 @@ class Link:
         The jitter keeps the workers that one outage has hit from coming back in step.
         """
         self._health.failed(self.part, error)
-        longest = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 16), _LONGEST_PAUSE)
         self._failures += 1
-        return longest * (0.5 + self._jitter() / 2)
+        return backoff(self._failures - 1, jitter=self._jitter)
 
     def succeeded(self) -> None:
         """Note that the database answered; free where it did before."""
