@@ -1,6 +1,7 @@
 -- Claim messages of one flow's queue that were visible at a moment, and start their tasks.
--- The index on vt leads to what is due, and the inner array pins the rows before the update: joined to the queue
--- instead, a plan made while the queue was empty reads all of it for every message.
+-- The index on vt leads to what is due, and the messages are pinned before the update: joined to the queue instead, a
+-- plan made while the queue was empty reads all of it for every message. Two statements rather than one, since both are
+-- planned with every call (the queue's name is not known before), and a claim that finds nothing needs only the first.
 -- Locks: messages, then tasks, all with skip locked. Called by claim_tasks.
 create or replace function pgflow._claim(
   p_flow_slug text,
@@ -13,26 +14,30 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_queue text := 'q_' || lower(p_flow_slug);
+  v_due bigint[];
   v_messages bigint[];
   v_tokens integer[];
   v_keys jsonb[];
 begin
   execute format(
+    'select array(select msg_id from pgmq.%I where vt <= $1 order by vt limit $2 for update skip locked)', v_queue
+  ) into v_due using p_now, p_qty;
+  if v_due = '{}' then
+    return;
+  end if;
+  execute format(
     $claim$
       with claimed as (
-        update pgmq.%1$I
-        set vt = clock_timestamp() + make_interval(secs => $2), read_ct = read_ct + 1, last_read_at = clock_timestamp()
-        where msg_id = any(array(
-          select msg_id from pgmq.%1$I where vt <= $3 order by vt limit $1 for update skip locked
-        ))
+        update pgmq.%I
+        set vt = clock_timestamp() + make_interval(secs => $1), read_ct = read_ct + 1, last_read_at = clock_timestamp()
+        where msg_id = any($2)
         returning msg_id, read_ct, message
       )
       select array_agg(msg_id), array_agg(read_ct), array_agg(message) from claimed
     $claim$,
-    'q_' || lower(p_flow_slug)
-  ) into v_messages, v_tokens, v_keys using p_qty, p_lease, p_now;
-  if v_messages is not null then
-    return query select t.* from pgflow._start_tasks(p_flow_slug, v_messages, v_tokens, v_keys, p_worker_id) as t;
-  end if;
+    v_queue
+  ) into v_messages, v_tokens, v_keys using p_lease, v_due;
+  return query select t.* from pgflow._start_tasks(p_flow_slug, v_messages, v_tokens, v_keys, p_worker_id) as t;
 end
 $$;

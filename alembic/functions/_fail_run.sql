@@ -1,7 +1,7 @@
 -- Fail a run, at a step or, with a null slug, as a whole: its open tasks and steps become cancelled, with no event of
 -- their own, and their messages go. A terminal run never changes, so whoever reports on them later is ignored.
 -- Locks: the run's steps, tasks and messages; the caller holds the run. Called by _fail_one, _complete_fanout,
--- maybe_complete_run and _fail_claimed.
+-- _complete_run and _fail_claimed.
 create or replace function pgflow._fail_run(p_run_id uuid, p_step_slug text, p_error_message text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp

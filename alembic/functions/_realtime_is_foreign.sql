@@ -10,9 +10,13 @@ begin
   -- "create or replace" over ours keeps our comment, so the body is looked at as well.
   return not exists (
     select from pg_proc as p
+    cross join lateral (
+      select from pg_description as d
+      where d.objoid = p.oid and d.classoid = 'pg_proc'::regclass and d.objsubid = 0 and d.description like 'pgflow:%'
+      limit 1
+    ) as d
     where p.oid = to_regprocedure('realtime.send(jsonb,text,text,boolean)')
       and p.prosrc like '%pgflow._notify_event(%'
-      and obj_description(p.oid, 'pg_proc') like 'pgflow:%'
   );
 end
 $$;

@@ -21,26 +21,29 @@ CORE = HERE.parent / "0001_core"
 EVENTS = HERE.parent / "0002_events"
 FANOUT = HERE.parent / "0003_fanout"
 
+NEW = ("_complete_run",)
 # What they did is part of the functions that called them.
 GONE = ("_start_step", "_start_steps")
-CHANGED_SINCE_CORE = ("_known_flows", "_start_tasks", "claim_tasks", "create_flow", "new_run_id")
+CHANGED_SINCE_CORE = ("_claim", "_known_flows", "_start_tasks", "claim_tasks", "create_flow", "new_run_id")
 CHANGED_SINCE_EVENTS = (
     "_complete_steps",
     "_queue_step",
     "_queue_steps",
+    "_realtime_is_foreign",
     "maybe_complete_run",
     "start_ready_steps",
 )
-CHANGED_SINCE_FANOUT = ("_complete_step", "_start_fanout", "start_flow", "start_flows")
+CHANGED_SINCE_FANOUT = ("_complete_step", "_fail_run", "_start_fanout", "start_flow", "start_flows")
 
 
 def upgrade() -> None:
-    names = ("tables", *CHANGED_SINCE_CORE, *CHANGED_SINCE_EVENTS, *CHANGED_SINCE_FANOUT)
+    names = ("tables", *NEW, *CHANGED_SINCE_CORE, *CHANGED_SINCE_EVENTS, *CHANGED_SINCE_FANOUT, "grants")
     run_sql(*(HERE / f"{name}.sql" for name in names))
     drop_functions(*GONE)
 
 
 def downgrade() -> None:
+    drop_functions(*NEW)
     run_sql(
         HERE / "restore.sql",
         *(CORE / f"{name}.sql" for name in CHANGED_SINCE_CORE),

@@ -19,7 +19,6 @@ declare
   v_singles text[] := '{}'::text[];
   v_fanouts text[] := '{}'::text[];
   v_fanout text;
-  v_remaining integer;
 begin
   while v_done < cardinality(v_completed) loop
     v_done := v_done + 1;
@@ -34,6 +33,9 @@ begin
       completed_at = clock_timestamp()
     where s.run_id = p_run_id and s.step_slug = v_completed[v_done];
 
+    continue when not exists (
+      select from pgflow.deps as d where d.flow_slug = p_flow_slug and d.dep_slug = v_completed[v_done]
+    );
     -- A single step that waits for nothing else starts with the same write.
     with dependent as materialized (
       select d.step_slug, t.step_type from pgflow.deps as d
@@ -89,10 +91,11 @@ begin
   foreach v_fanout in array v_fanouts loop
     perform pgflow._start_fanout(p_flow_slug, p_run_id, v_fanout);
   end loop;
-  update pgflow.runs as r set remaining_steps = r.remaining_steps - v_done where r.run_id = p_run_id
-  returning r.remaining_steps into v_remaining;
-  if v_remaining = 0 then
-    perform pgflow.maybe_complete_run(p_run_id);
+  -- The last of the steps are counted by the write that completes the run.
+  update pgflow.runs as r set remaining_steps = r.remaining_steps - v_done
+  where r.run_id = p_run_id and r.remaining_steps > v_done;
+  if not found then
+    perform pgflow._complete_run(p_run_id);
   end if;
 end
 $$;

@@ -83,19 +83,21 @@ begin
   perform pgflow._start_fanout(p_flow_slug, e.run_id, e.step_slug)
   from unnest(v_fanout_runs, v_fanout_slugs) as e (run_id, step_slug);
 
+  -- The last of a run's steps are counted by the write that completes it.
   with located as materialized (
-    select r.located, e.completed_steps
+    select r.*, e.completed_steps
     from (select run_id, count(*)::integer as completed_steps from unnest(p_run_ids) as run_id group by run_id) as e
-    cross join lateral (select r.ctid as located from pgflow.runs as r where r.run_id = e.run_id limit 1) as r
+    cross join lateral (
+      select r.run_id, r.ctid as located, r.remaining_steps from pgflow.runs as r where r.run_id = e.run_id limit 1
+    ) as r
   ),
   advanced as (
     update pgflow.runs as r
     set remaining_steps = r.remaining_steps - l.completed_steps
     from located as l
-    where r.ctid = l.located
-    returning r.run_id, r.remaining_steps
+    where r.ctid = l.located and l.remaining_steps > l.completed_steps
   )
-  select array_agg(run_id) into v_finished from advanced where remaining_steps = 0;
-  perform pgflow.maybe_complete_run(run_id) from unnest(v_finished) as run_id;
+  select array_agg(run_id) into v_finished from located where remaining_steps <= completed_steps;
+  perform pgflow._complete_run(run_id) from unnest(v_finished) as run_id;
 end
 $$;
