@@ -19,7 +19,7 @@ from benchmarks.database import new_database
 from pgflow import FlowClient, migrations
 from pgflow.embedded import server_dsn
 
-WORKLOADS = ("floors", "chain", "fanout", "latency", "start", "growth", "workers", "bystander", "cold")
+WORKLOADS = ("floors", "chain", "fanout", "latency", "start", "growth", "workers", "bystander", "cold", "profile")
 
 
 def main() -> int:

@@ -87,7 +87,11 @@ def _cost(
     with measured(bench.connection, workers) as cost:
         bench.client.start_many(flow, inputs)
         bench.until_done(flow, leave=leave)
-    return {**cost.of_each(items), "bytes_touched": round((_touched(bench) - touched) * _BLOCK / items)}
+    return {
+        **cost.of_each(items),
+        "bytes_touched": round((_touched(bench) - touched) * _BLOCK / items),
+        "worker_mb": round(cost.worker_bytes / 1e6, 1),
+    }
 
 
 def _touched(bench: Bench) -> int:

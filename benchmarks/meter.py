@@ -1,4 +1,4 @@
-"""What a piece of work costs: time, WAL, and the processors' time in PostgreSQL and in Python."""
+"""What a piece of work costs: time, WAL, the processors' time in PostgreSQL and in Python, and the workers' memory."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class Cost:
     wal_bytes: int = 0
     postgres_seconds: float | None = None
     python_seconds: float = 0.0
+    #: Resident memory of the largest worker when the work was done.
+    worker_bytes: int = 0
 
     def of_each(self, items: int) -> dict[str, float | None]:
         """The figures for one of so many items."""
@@ -36,7 +38,8 @@ class Cost:
 @contextmanager
 def measured(connection: psycopg.Connection[Any], workers: Iterable[int] = ()) -> Iterator[Cost]:
     """Measure the block; ``workers`` are the processes that count as Python beside this one."""
-    processes = [psutil.Process(), *(psutil.Process(pid) for pid in workers)]
+    crew = [psutil.Process(pid) for pid in workers]
+    processes = [psutil.Process(), *crew]
     postmaster = _postmaster(connection)
     cost = Cost()
     wal, python, postgres = _wal(connection), sum(map(_seconds, processes)), _server_seconds(postmaster)
@@ -45,6 +48,7 @@ def measured(connection: psycopg.Connection[Any], workers: Iterable[int] = ()) -
     cost.seconds = time.monotonic() - began
     cost.wal_bytes = _wal(connection) - wal
     cost.python_seconds = sum(map(_seconds, processes)) - python
+    cost.worker_bytes = max((process.memory_info().rss for process in crew), default=0)
     if postgres is not None:
         cost.postgres_seconds = (_server_seconds(postmaster) or 0.0) - postgres
 

@@ -14,13 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_each_workload_prints_a_line_that_the_report_understands(dsn: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks", "--scale", "0.001", "chain", "fanout", "latency", "start"]
+    command = [sys.executable, "-m", "benchmarks", "--scale", "0.001", "chain", "fanout", "latency", "start", "profile"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PGFLOW_DSN": dsn}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["workload"] for line in lines] == ["chain", "fanout", "latency", "start"]
+    assert [line["workload"] for line in lines] == ["chain", "fanout", "latency", "start", "profile"]
     assert all(line["per_second"] > 0 and line["wal_bytes"] > 0 for line in lines[:2])
 
     results = tmp_path / "results.jsonl"
