@@ -33,6 +33,10 @@ class Borrowed(Protocol):
     def driver(self) -> psycopg.Connection[Any]:
         """The connection below the library, on which its transaction has begun."""
 
+    @property
+    def advice(self) -> str | None:
+        """What helps users of the library who wait for a run before they commit, where there is more to say."""
+
 
 def borrow(connection: object) -> Borrowed:
     """Return the adapter for a psycopg connection, a SQLAlchemy ``Connection`` or ``Session``, or Django's connection.
@@ -78,6 +82,8 @@ class _Psycopg:
     def driver(self) -> psycopg.Connection[Any]:
         return self.connection
 
+    advice = None
+
 
 @frozen
 class _SQLAlchemy:
@@ -95,6 +101,8 @@ class _SQLAlchemy:
     def driver(self) -> psycopg.Connection[Any]:
         return _driver(self.connection.connection.driver_connection)
 
+    advice = None
+
 
 @frozen
 class _Session:
@@ -109,6 +117,8 @@ class _Session:
     @property
     def driver(self) -> psycopg.Connection[Any]:
         return _SQLAlchemy(self.session.connection()).driver
+
+    advice = None
 
 
 @frozen
@@ -126,6 +136,11 @@ class _Django:
     @property
     def driver(self) -> psycopg.Connection[Any]:
         return _driver(self.connection.connection)
+
+    advice = (
+        "With ATOMIC_REQUESTS a whole view is a transaction: decorate it with @transaction.non_atomic_requests. A "
+        "TestCase never commits: use pgflow.testing.run_flow there"
+    )
 
 
 def _driver(connection: object) -> psycopg.Connection[Any]:
