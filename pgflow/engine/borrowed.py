@@ -52,8 +52,14 @@ def borrow(connection: object) -> Borrowed:
     # Neither of the last two is a connection itself, but stands for one in each thread: that of this one is meant.
     if _is_a(connection, "sqlalchemy.orm", "scoped_session"):
         return _Session(connection())  # type: ignore[operator]
-    if type(connection).__module__.startswith("django.") and getattr(connection, "vendor", None) == "postgresql":
-        return _Django(connection.cursor.__self__)  # type: ignore[attr-defined]
+    if _is_a(connection, "django.db.backends.base.base", "BaseDatabaseWrapper"):
+        connection_of_django = connection
+    elif _is_a(connection, "django.utils.connection", "ConnectionProxy"):
+        connection_of_django = connection.cursor.__self__  # type: ignore[attr-defined]
+    else:
+        connection_of_django = None
+    if getattr(connection_of_django, "vendor", None) == "postgresql":
+        return _Django(connection_of_django)
     raise TypeError(
         "connection= takes a psycopg connection, a SQLAlchemy Connection or Session, or Django's connection, "
         f"to PostgreSQL; got {type(connection).__module__}.{type(connection).__qualname__}"
