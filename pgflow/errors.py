@@ -148,17 +148,21 @@ class WaitTimeoutError(PgflowError, TimeoutError):
 
 
 class RunNotCommittedError(PgflowError):
-    """The run was started in a transaction that is still open: no worker can see it, so waiting cannot end."""
+    """The run was started in a transaction that is still open: no worker can see it, so waiting cannot end.
 
-    def __init__(self, run_id: UUID) -> None:
+    ``advice`` is what the library whose transaction it is has to say about that.
+    """
+
+    def __init__(self, run_id: UUID, advice: str | None = None) -> None:
         super().__init__(
             f"run {run_id} was started in a transaction that is still open; no worker can see it before the commit: "
-            "commit first, then wait"
+            f"commit first, then wait{f'. {advice}' if advice else ''}"
         )
         self.run_id = run_id
+        self.advice = advice
 
-    def __reduce__(self) -> tuple[type[RunNotCommittedError], tuple[UUID]]:
-        return type(self), (self.run_id,)
+    def __reduce__(self) -> tuple[type[RunNotCommittedError], tuple[UUID, str | None]]:
+        return type(self), (self.run_id, self.advice)
 
 
 class DsnError(PgflowError, ValueError):
