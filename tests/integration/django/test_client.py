@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connection, transaction
@@ -130,14 +130,15 @@ def test_a_flow_is_defined_in_the_transaction_too(dsn: str, database: Connection
 def test_waiting_in_the_transaction_says_at_once_what_to_do(client: FlowClient, way: str) -> None:
     with transaction.atomic():
         run = client.start(ship_order, 1)
+        ways: dict[str, Callable[[], object]] = {
+            "wait": run.wait,
+            "result": run.result,
+            "events": lambda: next(run.events()),
+            "on": lambda: run.on(RunStarted, print),
+            "step": run.step("ship").result,
+        }
         with pytest.raises(RunNotCommittedError, match=r"transaction\.non_atomic_requests"):
-            {
-                "wait": lambda: run.wait(),
-                "result": lambda: run.result(),
-                "events": lambda: next(run.events()),
-                "on": lambda: run.on(RunStarted, print),
-                "step": lambda: run.step("ship").result(),
-            }[way]()
+            ways[way]()
 
 
 def test_a_run_that_was_committed_before_can_be_waited_for_in_a_transaction(worker: Worker) -> None:
