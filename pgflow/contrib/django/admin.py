@@ -15,9 +15,10 @@ from django.db.models import QuerySet
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
+from django.utils import dateformat, timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
+from django.utils.timezone import template_localtime
 
 from pgflow.contrib.django.models import DefinedFlow, Run
 from pgflow.contrib.django.run_page import beginning_of, duration, shortened, steps_of
@@ -94,7 +95,7 @@ class AgeFilter(SimpleListFilter):
 class RunAdmin(ModelAdmin):  # type: ignore[type-arg]
     """The list of runs, and a page for each with its steps, tasks, attempts and errors."""
 
-    list_display = ("id_of_run", "flow_slug", "state", "started_at", "took", "error")
+    list_display = ("id_of_run", "flow_slug", "state", "began", "took", "error")
     list_display_links = ("id_of_run",)
     list_filter = (FlowFilter, "status", AgeFilter)
     list_per_page = 50
@@ -106,6 +107,8 @@ class RunAdmin(ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("run_id",)
     search_help_text = "The id of a run, all of it."
     actions = None
+    if hasattr(admin, "ShowFacets"):  # since Django 5.0
+        show_facets = admin.ShowFacets.NEVER
 
     class Media:
         css = {"all": ["pgflow/admin.css"]}  # noqa: RUF012  as Django reads it
@@ -121,6 +124,11 @@ class RunAdmin(ModelAdmin):  # type: ignore[type-arg]
     def state(self, run: Any) -> str:
         """The status, in its colour."""
         return format_html('<span class="pgflow-status pgflow-{}">{}</span>', run.status, run.status)
+
+    @admin.display(description="started")
+    def began(self, run: Any) -> str:
+        """When it was started, to the second."""
+        return dateformat.format(template_localtime(run.started_at), "Y-m-d H:i:s")
 
     @admin.display(description="took")
     def took(self, run: Any) -> str:
