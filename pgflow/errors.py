@@ -18,6 +18,7 @@
     ├── WaitTimeoutError (TimeoutError)
     ├── RunNotCommittedError                waiting for a run that nobody else can see
     ├── DsnError (ValueError)               no server was named, or not in a form libpq takes
+    ├── SettingsError (ValueError)          a web application's configuration has what cannot be used
     ├── ClientClosedError                   a client that was closed is used, or waited with
     ├── ServerGoneError (ConnectionError)   the server did not come back while a run was awaited
     ├── ProcessDiedError                    the process that ran a handler crashed, was killed, or did not start
@@ -63,6 +64,7 @@ __all__ = [
     "SchemaTooNewError",
     "SchemaTooOldError",
     "ServerGoneError",
+    "SettingsError",
     "UnknownDependencyError",
     "UnknownFlowError",
     "UnknownRunError",
@@ -165,6 +167,10 @@ class RunNotCommittedError(PgflowError):
 
 class DsnError(PgflowError, ValueError):
     """No database was named, or not in a form that libpq or SQLAlchemy take."""
+
+
+class SettingsError(PgflowError, ValueError):
+    """A web application's configuration has a value that cannot be used; the message names the setting."""
 
 
 class ClientClosedError(PgflowError):
