@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,6 @@ from django.template.response import TemplateResponse
 from django.utils import dateformat, timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
-from django.utils.timezone import template_localtime
 
 from pgflow.contrib.django.models import DefinedFlow, Run
 from pgflow.contrib.django.run_page import beginning_of, duration, shortened, steps_of
@@ -46,6 +45,10 @@ def _estimate(rows: Any) -> int:
     # The first line is of the whole: `Seq Scan on runs  (cost=0.00..13.50 rows=350 width=16)`.
     whole = rows.order_by().explain().partition("\n")[0]
     return int(whole.rpartition(" rows=")[2].partition(" ")[0])
+
+
+def _local(time: datetime) -> datetime:
+    return timezone.localtime(time) if timezone.is_aware(time) else time
 
 
 class FlowFilter(SimpleListFilter):
@@ -128,7 +131,7 @@ class RunAdmin(ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description="started")
     def began(self, run: Any) -> str:
         """When it was started, to the second."""
-        return dateformat.format(template_localtime(run.started_at), "Y-m-d H:i:s")
+        return dateformat.format(_local(run.started_at), "Y-m-d H:i:s")
 
     @admin.display(description="took")
     def took(self, run: Any) -> str:

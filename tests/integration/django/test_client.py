@@ -12,8 +12,7 @@ from django.test import Client as Browser
 from django.test import override_settings
 
 from pgflow import FlowClient, RunStarted, Worker
-from pgflow.contrib.django import get_client
-from pgflow.contrib.django.executors import DjangoThreads
+from pgflow.contrib.django import DjangoWorker, get_client
 from pgflow.errors import RunNotCommittedError, UnknownRunError
 from tests.integration.django.conftest import point_at
 from tests.integration.django.shop.orders.flows import count_words, ship_order
@@ -30,8 +29,8 @@ def client(dsn: str) -> FlowClient:
 
 
 @pytest.fixture
-def worker(client: FlowClient, dsn: str) -> Iterator[Worker]:
-    with Worker([ship_order, count_words], dsn, executor=DjangoThreads(10)) as worker:
+def worker(client: FlowClient) -> Iterator[Worker]:
+    with DjangoWorker() as worker:
         yield worker
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from django.db import connection, transaction
 from django.test import TestCase, TransactionTestCase
 
-from pgflow import Worker
-from pgflow.contrib.django import conf, get_client
+from pgflow.contrib.django import DjangoWorker, get_client
 from pgflow.contrib.django.models import DefinedFlow, Run
 from pgflow.errors import RunNotCommittedError
 from pgflow.testing import run_flow
@@ -20,32 +20,32 @@ class InATransaction(TestCase):
         run = run_flow(ship_order, order.pk, connection=connection)
         order.refresh_from_db()
 
-        self.assertTrue(order.shipped)
-        self.assertEqual(run.status, "completed")
+        assert order.shipped
+        assert run.status == "completed"
 
     def test_nothing_of_it_is_left(self) -> None:
-        self.assertEqual(Order.objects.count(), 0)
-        self.assertEqual(Run.objects.count(), 0)
-        self.assertEqual(DefinedFlow.objects.count(), 0)
+        assert Order.objects.count() == 0
+        assert Run.objects.count() == 0
+        assert DefinedFlow.objects.count() == 0
 
     def test_a_view_starts_a_run_that_nobody_else_sees(self) -> None:
         get_client().register(ship_order)
         answer = self.client.get("/orders/")
-        self.assertEqual(str(Run.objects.get().run_id), answer.json()["run_id"])
+        assert str(Run.objects.get().run_id) == answer.json()["run_id"]
 
-        with self.assertRaisesRegex(RunNotCommittedError, r"pgflow\.testing\.run_flow"):
+        with pytest.raises(RunNotCommittedError, match=r"pgflow\.testing\.run_flow"):
             self.client.get("/orders/and-wait/")
 
 
 class WithCommits(TransactionTestCase):
     def test_a_worker_and_a_view_meet_in_the_test_s_database(self) -> None:
-        get_client().register(ship_order)
-        with Worker(ship_order, conf.dsns_of(conf.configuration())[0]):
+        with DjangoWorker():
             answer = self.client.get("/orders/and-wait/")
 
-        self.assertEqual(list(answer.json()), ["look"])
-        self.assertTrue(Order.objects.get().shipped)
-        self.assertEqual(Run.objects.count(), 1)
+        assert list(answer.json()) == ["look"]
+        assert Order.objects.get().shipped
+        assert Run.objects.count() == 1
+        delete_runs()
 
     def test_flush_leaves_the_schema_alone(self) -> None:
         get_client().register(ship_order)
@@ -53,8 +53,13 @@ class WithCommits(TransactionTestCase):
             get_client().start(ship_order, 1)
         self._fixture_teardown()  # type: ignore[attr-defined]
 
-        self.assertEqual(Order.objects.count(), 0)
-        # Runs are pgflow's to delete.
-        with connection.cursor() as cursor:
-            cursor.execute("select pgflow.delete_flow('ship-order')")
-        self.assertEqual(Run.objects.count(), 0)
+        assert Order.objects.count() == 0
+        assert Run.objects.count() == 1
+        delete_runs()
+
+
+def delete_runs() -> None:
+    """Delete what Django does not: the runs of a flow, and the flow."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pgflow.delete_flow('ship-order')")
+    assert Run.objects.count() == 0
