@@ -103,7 +103,7 @@ def test_flask(blank_dsn: str, tmp_path: Path) -> None:
     )
     with (
         running(work, tmp_path, environment),
-        gunicorn(serve[-1], tmp_path, *serve[1:-1], cwd=tmp_path, FLASK_PGFLOW_DSN=blank_dsn) as server,
+        gunicorn(serve[-1], tmp_path, *serve[1:-1], "--chdir", str(tmp_path), FLASK_PGFLOW_DSN=blank_dsn) as server,
     ):
         until(lambda: knows(blank_dsn, "ship-order"), "a worker", timeout=3 * DEADLINE)
         status, started = fetch("POST", f"{server.url}/orders/7")

@@ -36,13 +36,13 @@ class Gunicorn:
 
 
 @contextmanager
-def gunicorn(app: str, folder: Path, *options: str, cwd: Path = ROOT, **environment: str) -> Iterator[Gunicorn]:
-    """Serve an application, which gunicorn finds from `cwd` on, during the block; its log is in the folder."""
+def gunicorn(app: str, folder: Path, *options: str, **environment: str) -> Iterator[Gunicorn]:
+    """Serve an application, which gunicorn finds by its name, during the block; its log is in the folder."""
     log = folder / "gunicorn.log"
     command = [sys.executable, "-m", "gunicorn", app, "--bind", "127.0.0.1:0", "--no-control-socket", *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=cwd, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         until(
