@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import pgflow
+from tests.plugins import django_project
 
 MODULES = sorted(
     module.name
@@ -19,6 +20,12 @@ MODULES = sorted(
 
 #: Too slow to import, or too rarely needed, to come with `import pgflow`.
 HEAVY = ("alembic", "sqlalchemy", "pgmq", "rich", "click", "django", "flask", "distributed", "httpx", "pytest")
+
+
+@pytest.fixture(autouse=True)
+def project() -> None:
+    """Models and what uses them can be imported in a Django project only."""
+    django_project.set_up()
 
 
 @pytest.mark.parametrize("name", ["pgflow", *MODULES])
@@ -35,8 +42,9 @@ def test_the_package_exports_all_that_it_imports_and_nothing_else() -> None:
     assert public == set(vars(pgflow)["__all__"]) - submodules - {"__version__"}
 
 
-def test_importing_the_package_imports_nothing_heavy() -> None:
-    program = "import pgflow, sys; print(*sorted(name for name in sys.modules if '.' not in name))"
+@pytest.mark.parametrize("name", ["pgflow", "pgflow.contrib", "pgflow.contrib.event_stream"])
+def test_importing_the_package_imports_nothing_heavy(name: str) -> None:
+    program = f"import {name}, sys; print(*sorted(name for name in sys.modules if '.' not in name))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert sorted(set(done.stdout.split()).intersection(HEAVY)) == []
 
