@@ -1,0 +1,14 @@
+"""Start the Flask application with all that it needs: ``python examples/web/flask_app/run.py``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from web.launcher import launch  # noqa: E402 (what it imports is found by the line above)
+
+if __name__ == "__main__":
+    flask = ["-m", "flask", "--app", "web.flask_app.app", "pgflow"]
+    sys.exit(launch("web.flask_app.app:create_app()", migrate=[*flask, "migrate"], worker=[*flask, "worker"]))
