@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, overload
@@ -144,34 +144,57 @@ class FlowRun:
         self._wait(lambda: self._is_over or self.status in wanted, what, timeout)
         return self.status
 
-    def events(self, timeout: float | None = None) -> Iterator[Event]:
+    @overload
+    def events(self, timeout: float | None = None, *, heartbeat: None = None) -> Generator[Event, None, None]: ...
+    @overload
+    def events(self, timeout: float | None = None, *, heartbeat: float) -> Generator[Event | None, None, None]: ...
+    def events(
+        self, timeout: float | None = None, *, heartbeat: float | None = None
+    ) -> Generator[Event | None, None, None]:
         """Yield what happens to it, in causal order from its start to its end, those events included that are past.
 
-        ``timeout`` is for all of it, counted from this call; otherwise it raises what `wait` does.
+        With ``heartbeat`` it yields None whenever nothing has happened for so many seconds, so that the caller can see
+        to other things. ``timeout`` is for all of it, counted from this call; otherwise it raises what `wait` does.
+        Whoever stops before the end closes the generator, as garbage collection does; nothing of the wait is left then.
         """
-        return self._events(timeout, time.monotonic())
+        return self._events(timeout, heartbeat, time.monotonic())
 
-    def _events(self, timeout: float | None, began: float) -> Iterator[Event]:
+    def _events(
+        self, timeout: float | None, heartbeat: float | None, began: float
+    ) -> Generator[Event | None, None, None]:
         with self._watch.waiting(self, f"the last event of {self._name}", timeout, began) as waiter:
             log = self._watch.state.log
             position = 0
+            beat = _after(heartbeat)
             while True:
                 # Asked before the log is read to its end: an end that comes in between is found the next time.
                 is_over = self._is_over
-                while position < len(log):
+                if position < len(log):
                     yield self._values.load_event(log[position])
                     position += 1
-                if is_over:
+                elif is_over:
                     return
-                waiter.wait()
+                elif waiter.wait(beat):
+                    # Not all that wakes is an event, and what is none does not put off the beat.
+                    continue
+                else:
+                    yield None
+                beat = _after(heartbeat)
 
-    def refresh(self) -> FlowRun:
+    def refresh(self, *, max_age: float = 0.0) -> FlowRun:
         """Read it from the tables, and return it.
+
+        With ``max_age`` nothing is read where this process has begun to read it within so many seconds: those who look
+        at the same run share what they read.
 
         :raises UnknownRunError: it was deleted.
         """
-        self._watch.refresh()
+        self._watch.refresh(max_age)
         return self
+
+    def plain(self) -> FlowRun:
+        """Return the same run with its values as plain JSON, as one that is found by its id has them."""
+        return FlowRun(self._client, self._watch, Values(None))
 
     def _wait(self, has_come: Callable[[], bool], what: str, timeout: float | None) -> None:
         with self._watch.waiting(self, what, timeout) as waiter:
@@ -254,6 +277,10 @@ class FlowRun:
             return function
 
         return decorate if receiver is None else connect(receiver)
+
+
+def _after(seconds: float | None) -> float | None:
+    return None if seconds is None else time.monotonic() + seconds
 
 
 def _as_it_is(row: RunRow) -> RunRow:

@@ -8,6 +8,7 @@ the dispatch thread.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -48,10 +49,17 @@ class Waiter:
         self._error = self._error or error
         self._woken.set()
 
-    def wait(self) -> None:
-        """Block until something has happened; what cannot be waited for any longer is raised."""
-        left = None if self._timeout is None else max(0.0, self._began + self._timeout - time.monotonic())
-        if not self._woken.wait(left):
+    def wait(self, beat: float | None = None) -> bool:
+        """Block until something has happened; what cannot be waited for any longer is raised.
+
+        With ``beat``, a time of the monotonic clock, it returns False if nothing has happened until then.
+        """
+        ends = None if self._timeout is None else self._began + self._timeout
+        is_last = ends is not None and (beat is None or ends <= beat)
+        until = ends if is_last else beat
+        if not self._woken.wait(None if until is None else max(0.0, until - time.monotonic())):
+            if not is_last:
+                return False
             raise WaitTimeoutError(
                 f"{self._what} did not come within {self._timeout:g} seconds; the run itself goes on and can be "
                 "waited for again"
@@ -60,6 +68,7 @@ class Waiter:
         if self._error is not None:
             # Each caller raises one of its own: a traceback belongs to one thread.
             raise copy(self._error) from self._error
+        return True
 
 
 @frozen(eq=False)
@@ -93,6 +102,8 @@ class RunWatch:
     _run: FlowRunView | None = field(default=None, init=False)
     #: How much of the log has gone to receivers.
     _sent: int = field(default=0, init=False)
+    #: When somebody last began to read the run from the tables.
+    _refreshed_at: float = field(default=-math.inf, init=False)
 
     def __attrs_post_init__(self) -> None:
         forget_after_fork(self)
@@ -145,12 +156,17 @@ class RunWatch:
                 self._receivers.remove(receiver)
                 self._unfollow()
 
-    def refresh(self) -> None:
-        """Read the run from the tables.
+    def refresh(self, max_age: float = 0.0) -> None:
+        """Read the run from the tables, unless somebody has begun to within ``max_age`` seconds.
 
         :raises RunNotCommittedError: it was started in a transaction that is still open.
         :raises UnknownRunError: there is no such run, or no longer.
         """
+        with self._lock:
+            now = time.monotonic()
+            if now < self._refreshed_at + max_age:
+                return
+            self._refreshed_at = now
         snapshot = self._connector.get_run_with_states(self.state.run_id)
         if snapshot is None:
             raise self._absence()

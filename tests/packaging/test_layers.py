@@ -19,6 +19,7 @@ LAYERS = (
     {"dsn", "_fork", "engine", "connector", "listener", "migrations", "schema", "embedded"},
     {"client", "worker"},
     {"testing", "pytest_plugin", "cli", "__main__"},
+    {"contrib"},
 )
 
 #: What a layer or module may not import, wherever in its text.
@@ -29,7 +30,11 @@ FORBIDDEN = {
     "dsl": {"psycopg", "psycopg_pool", "sqlalchemy", "alembic", "blinker", "click", "rich"},
     "client": {"alembic", "click", "rich"},
     "worker": {"alembic", "sqlalchemy", "click", "rich"},
+    "contrib": {"alembic", "sqlalchemy", "rich"},
 }
+
+#: The frameworks, each for one package alone.
+FRAMEWORKS = {"flask": "flask", "werkzeug": "flask", "django": "django"}
 
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "_alembic" not in path.parts)
 
@@ -83,6 +88,12 @@ def test_a_module_imports_only_from_its_layer_and_below(path: Path) -> None:
 def test_a_module_keeps_away_from_what_is_not_its_business(path: Path) -> None:
     roots = {imported.split(".")[0] for imported in imports(path)}
     assert roots & FORBIDDEN[module_of(path)] == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_framework_is_imported_only_by_what_is_for_it(path: Path) -> None:
+    packages = {FRAMEWORKS[root] for root in {imported.split(".")[0] for imported in imports(path)} & set(FRAMEWORKS)}
+    assert all(path.is_relative_to(PACKAGE / "contrib" / package) for package in packages)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

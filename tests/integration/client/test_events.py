@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +14,7 @@ from pgflow.client import FlowClient, FlowRun
 from pgflow.client.dispatch import dispatcher
 from pgflow.connector import PsycopgConnector
 from pgflow.dsl import Flow
+from pgflow.errors import WaitTimeoutError
 from pgflow.events import (
     Event,
     RunCompleted,
@@ -88,10 +88,55 @@ def test_who_stops_listening_leaves_no_listen_behind(client: FlowClient, connect
     run = client.start("flow")
     events = run.events()
     assert isinstance(next(events), RunStarted)
-    assert isinstance(events, Iterator)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
 
     wait_until_deaf(connector)
+
+
+def test_silence_is_told_by_none_and_the_wait_goes_on(client: FlowClient, engine: Engine) -> None:
+    run = client.start("flow")
+    events = run.events(DEADLINE, heartbeat=0.01)
+    assert kinds([next(events) for _ in range(4)]) == [RunStarted, StepStarted, type(None), type(None)]
+    engine.work()
+
+    assert kinds([event for event in events if event]) == CHAIN[2:]
+
+
+def test_what_is_no_event_does_not_break_the_silence(client: FlowClient, engine: Engine) -> None:
+    run = client.start("flow")
+    may_end = threading.Event()
+
+    def refresh() -> None:
+        while not may_end.wait(0.005):
+            run.refresh()
+
+    with meanwhile(refresh):
+        events = run.events(DEADLINE, heartbeat=0.1)
+        assert kinds([next(events) for _ in range(3)]) == [RunStarted, StepStarted, type(None)]
+        may_end.set()
+    events.close()
+    engine.work()
+
+
+def test_a_timeout_is_kept_whatever_the_heartbeat(client: FlowClient) -> None:
+    run = client.start("flow")
+    for heartbeat in (0.01, 0.02, 60):
+        with pytest.raises(WaitTimeoutError, match=r"did not come within 0\.02 seconds"):
+            list(run.events(0.02, heartbeat=heartbeat))
+
+
+def test_a_run_that_was_started_with_its_flow_is_had_with_plain_values_too(client: FlowClient, engine: Engine) -> None:
+    flow = Flow("pages", input=Site)
+    flow.step("crawl")(crawl)
+    client.register(flow)
+    run = client.start(flow, Site(1))
+    plain = run.plain()
+    engine.work({"crawl": [{"words": 1}]}, flow="pages")
+
+    assert run.result(DEADLINE) == {"crawl": [Page(1)]}
+    assert plain.output == plain.result(0) == {"crawl": [{"words": 1}]}
+    assert plain.step("crawl").output == [{"words": 1}]
+    assert plain.run_id == run.run_id
 
 
 def test_a_failed_run_ends_its_events(client: FlowClient, engine: Engine, listeners: Listeners) -> None:
