@@ -62,5 +62,13 @@ SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "an example's, which guards not
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+TIME_ZONE = "UTC"
 
 WAIT_SECONDS = float(os.environ.get("WAIT_SECONDS", "10"))
+# Django's own way is a mail to the administrators, and silence.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}

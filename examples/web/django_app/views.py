@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -15,8 +16,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from pgflow import FlowRun, UnknownRunError, WaitTimeoutError
+from pgflow import FlowRun, WaitTimeoutError
 from pgflow.contrib.django import get_client, stream_run
+from pgflow.errors import UnknownRunError
 from web import pages
 from websites.flow import Request, flow
 
@@ -74,16 +76,18 @@ def retries(request: HttpRequest, run: FlowRun) -> HttpResponse:
 @vary_on_headers("Accept")
 def result(request: HttpRequest, run: FlowRun) -> HttpResponse:
     """Wait for the result, or say where to ask again when that takes too long."""
-    headers, status = {}, 200
-    try:
+    with suppress(WaitTimeoutError):
         run.wait(settings.WAIT_SECONDS)
-    except WaitTimeoutError:
-        headers, status = {"Location": links(run)["result"], "Retry-After": "5"}, 202
+    status = 200 if run.status.is_terminal else 202
+    response: HttpResponse
     if request.accepts("text/html"):
         response = render(request, "result.html", {**pages.result_page(run), "links": links(run)}, status=status)
-        response.headers.update(headers)
-        return response
-    return JsonResponse(pages.as_json(run), status=status, headers=headers)
+    else:
+        response = JsonResponse(pages.as_json(run), status=status)
+    if status == 202:
+        response["Location"] = links(run)["result"]
+        response["Retry-After"] = "5"
+    return response
 
 
 def everywhere(request: HttpRequest) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +11,10 @@ import psycopg
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from pgflow import FlowRun, UnknownRunError, WaitTimeoutError
+from pgflow import FlowRun, WaitTimeoutError
 from pgflow.contrib.flask import Pgflow, current_client, stream_run
 from pgflow.dsn import resolve
+from pgflow.errors import UnknownRunError
 from web import pages
 from websites.flow import Request, flow
 
@@ -76,13 +78,11 @@ def retries(run_id: UUID) -> ResponseReturnValue:
 def result(run_id: UUID) -> ResponseReturnValue:
     """Wait for the result, or say where to ask again when that takes too long."""
     run = current_client.get_run(run_id)
-    headers = {"Vary": "Accept"}
-    status = 200
-    try:
+    with suppress(WaitTimeoutError):
         run.wait(current_app.config["WAIT_SECONDS"])
-    except WaitTimeoutError:
-        headers |= {"Location": links(run)["result"], "Retry-After": "5"}
-        status = 202
+    status, headers = 200, {"Vary": "Accept"}
+    if not run.status.is_terminal:
+        status, headers = 202, {**headers, "Location": links(run)["result"], "Retry-After": "5"}
     if request.accept_mimetypes.accept_html:
         return render_template("result.html", **pages.result_page(run), links=links(run)), status, headers
     return pages.as_json(run), status, headers
