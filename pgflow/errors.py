@@ -18,6 +18,7 @@
     ├── WaitTimeoutError (TimeoutError)
     ├── RunNotCommittedError                waiting for a run that nobody else can see
     ├── DsnError (ValueError)               no server was named, or not in a form libpq takes
+    ├── SettingsError (ValueError)          a web application's configuration has what cannot be used
     ├── ClientClosedError                   a client that was closed is used, or waited with
     ├── ServerGoneError (ConnectionError)   the server did not come back while a run was awaited
     ├── ProcessDiedError                    the process that ran a handler crashed, was killed, or did not start
@@ -63,6 +64,7 @@ __all__ = [
     "SchemaTooNewError",
     "SchemaTooOldError",
     "ServerGoneError",
+    "SettingsError",
     "UnknownDependencyError",
     "UnknownFlowError",
     "UnknownRunError",
@@ -146,21 +148,29 @@ class WaitTimeoutError(PgflowError, TimeoutError):
 
 
 class RunNotCommittedError(PgflowError):
-    """The run was started in a transaction that is still open: no worker can see it, so waiting cannot end."""
+    """The run was started in a transaction that is still open: no worker can see it, so waiting cannot end.
 
-    def __init__(self, run_id: UUID) -> None:
+    ``advice`` is what the library whose transaction it is has to say about that.
+    """
+
+    def __init__(self, run_id: UUID, advice: str | None = None) -> None:
         super().__init__(
             f"run {run_id} was started in a transaction that is still open; no worker can see it before the commit: "
-            "commit first, then wait"
+            f"commit first, then wait{f'. {advice}' if advice else ''}"
         )
         self.run_id = run_id
+        self.advice = advice
 
-    def __reduce__(self) -> tuple[type[RunNotCommittedError], tuple[UUID]]:
-        return type(self), (self.run_id,)
+    def __reduce__(self) -> tuple[type[RunNotCommittedError], tuple[UUID, str | None]]:
+        return type(self), (self.run_id, self.advice)
 
 
 class DsnError(PgflowError, ValueError):
     """No database was named, or not in a form that libpq or SQLAlchemy take."""
+
+
+class SettingsError(PgflowError, ValueError):
+    """A web application's configuration has a value that cannot be used; the message names the setting."""
 
 
 class ClientClosedError(PgflowError):

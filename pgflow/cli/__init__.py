@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["dsn_option", "main"]
+__all__ = ["OneLineErrors", "dsn_option", "main"]
 
 #: Command, and what ``pgflow --help`` says of it: to know that, nothing needs importing.
 _COMMANDS = {
@@ -16,8 +16,24 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
-    """Finds a subcommand in the module of its name, and says in one line what went wrong."""
+class OneLineErrors(click.Group):
+    """A group whose commands say in one line what went wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; an error of ours or of the database is a message, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except Exception as exc:
+            from pgflow.cli._failures import one_line
+
+            message = one_line(exc)
+            if message is None:
+                raise
+            raise click.ClickException(message) from exc
+
+
+class _Commands(OneLineErrors):
+    """Finds a subcommand in the module of its name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, without importing any."""
@@ -34,18 +50,6 @@ class _Commands(click.Group):
         """The list in ``--help``."""
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; an error of ours or of the database is a message, not a traceback."""
-        try:
-            return super().invoke(ctx)
-        except Exception as exc:
-            from pgflow.cli._failures import one_line
-
-            message = one_line(exc)
-            if message is None:
-                raise
-            raise click.ClickException(message) from exc
 
 
 def dsn_option(command: Any) -> Any:

@@ -17,16 +17,17 @@ from pgflow.errors import DefinitionError
 __all__ = ["load_flows"]
 
 
-def load_flows(targets: Iterable[str]) -> list[Flow[Any]]:
+def load_flows(targets: Iterable[str | Flow[Any]]) -> list[Flow[Any]]:
     """Return the flows of ``MODULE`` (every one in it) and ``MODULE:FLOW`` (a variable or a slug), each once.
 
-    A module is named as in an import statement, the current directory included, or by the path of a ``.py`` file.
+    A flow among the targets is itself. A module is named as in an import statement, the current directory included, or
+    by the path of a ``.py`` file.
 
     :raises DefinitionError: where a target names no flow, in one sentence; the cause is kept.
     """
     found: dict[int, Flow[Any]] = {}
     for target in targets:
-        for flow in _load(target):
+        for flow in [target] if isinstance(target, Flow) else _load(target):
             found[id(flow)] = flow
     return list(found.values())
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -70,23 +66,12 @@ def worker(
     after a second signal, which is obeyed at once.
     """
     from pgflow.cli._loading import load_flows
+    from pgflow.cli._serving import log_to_stderr, serve
     from pgflow.worker import Worker
 
-    _log_to_stderr(log_level)
+    log_to_stderr(log_level)
     executor = _process_pool(concurrency, log_level) if processes else None
-    outcome = Worker(load_flows(targets), dsn, concurrency=concurrency, lease=lease, executor=executor).run(grace=grace)
-    # What is left is the interpreter's end. A signal may cut it short as it would any other program's.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if outcome.killed_by is not None:
-        _exit_now(outcome.exit_status)
-    sys.exit(outcome.exit_status)
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # One announces itself when it is imported, the other each attempt to connect; the worker tells of outages itself.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    serve(Worker(load_flows(targets), dsn, concurrency=concurrency, lease=lease, executor=executor), grace=grace)
 
 
 def _process_pool(size: int, log_level: str) -> Executor:
@@ -98,14 +83,8 @@ def _process_pool(size: int, log_level: str) -> Executor:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
+    from pgflow.cli._serving import log_to_stderr
+
     return ProcessPoolExecutor(
-        size, multiprocessing.get_context("spawn"), initializer=_log_to_stderr, initargs=(log_level,)
+        size, multiprocessing.get_context("spawn"), initializer=log_to_stderr, initargs=(log_level,)
     )
-
-
-def _exit_now(status: int) -> NoReturn:
-    """End the process without waiting for what handlers may have left running, such as threads of their own."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -18,6 +18,8 @@ from pgflow.models import RunRow
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
+
+    from pgflow.engine.borrowed import Borrowed
 
 __all__ = ["FlowClient"]
 
@@ -91,6 +93,7 @@ class FlowClient:
         :raises RunConflictError: the id or key belongs to a run of another flow or with another input.
         """
         values, slug = _flow(flow)
+        connection = self._connection_of(connection)
         row = self._connector.start_flow(
             slug,
             values.dump_input(input),
@@ -98,7 +101,7 @@ class FlowClient:
             idempotency_key=idempotency_key,
             connection=connection,
         )
-        return FlowRun(self, self._watch(row, _openness(connection)), values)
+        return FlowRun(self, self._watch(row, _in_transaction(connection)), values)
 
     @overload
     def start_many(self, flow: Flow[In], inputs: Iterable[In], *, connection: Any = None) -> list[FlowRun]: ...
@@ -110,9 +113,10 @@ class FlowClient:
         A thousand go in one round trip. It raises what `start` does.
         """
         values, slug = _flow(flow)
+        connection = self._connection_of(connection)
         rows = self._connector.start_flows(slug, [values.dump_input(each) for each in inputs], connection=connection)
-        is_open = _openness(connection)
-        return [FlowRun(self, self._watch(row, is_open), values) for row in rows]
+        borrowed = _in_transaction(connection)
+        return [FlowRun(self, self._watch(row, borrowed), values) for row in rows]
 
     def get_run(self, run_id: UUID | str) -> FlowRun:
         """Return a run as the tables have it; its values are plain JSON.
@@ -147,8 +151,12 @@ class FlowClient:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _watch(self, row: RunRow, is_in_transaction: Callable[[], bool] | None = None) -> RunWatch:
-        return self._watches.setdefault(row.run_id, RunWatch(self._connector, RunState(row), is_in_transaction))
+    def _connection_of(self, given: Any) -> Any:
+        """Return the connection that a start goes by, None for one of our own; frameworks have one to offer."""
+        return given
+
+    def _watch(self, row: RunRow, borrowed: Borrowed | None = None) -> RunWatch:
+        return self._watches.setdefault(row.run_id, RunWatch(self._connector, RunState(row), borrowed))
 
 
 def _connect(dsn: Any, listen_dsn: Any, pool_size: int) -> Client:
@@ -172,11 +180,11 @@ def _uuid(run_id: UUID | str, error: type[Exception]) -> UUID:
         raise error(f"{run_id!r} is no run id: a run id is a UUID") from exc
 
 
-def _openness(connection: Any) -> Callable[[], bool] | None:
-    """Return what says whether the caller's transaction is still open, None where there is none to be waited for."""
+def _in_transaction(connection: Any) -> Borrowed | None:
+    """Return the caller's connection if its transaction is still open, None where there is none to be waited for."""
     if connection is None:
         return None
     from pgflow.engine.borrowed import borrow
 
     borrowed = borrow(connection)
-    return borrowed.in_transaction if borrowed.in_transaction() else None
+    return borrowed if borrowed.in_transaction() else None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 from blinker import Signal
@@ -27,6 +27,9 @@ from pgflow.client.state import RunState
 from pgflow.errors import RunNotCommittedError, UnknownRunError, WaitTimeoutError
 from pgflow.events import Event
 from pgflow.models import RunSnapshot
+
+if TYPE_CHECKING:
+    from pgflow.engine.borrowed import Borrowed
 
 __all__ = ["Receiver", "RunWatch", "Waiter"]
 
@@ -91,8 +94,8 @@ class RunWatch:
 
     _connector: Client
     state: RunState
-    #: Whether the transaction in which the run was started is still open; None once it is known to have committed.
-    _is_in_transaction: Callable[[], bool] | None = None
+    #: The caller's connection on which the run was started; None once it is known to have committed.
+    _borrowed: Borrowed | None = None
     _lock: threading.RLock = field(factory=threading.RLock, init=False)
     _changed: Signal = field(factory=Signal, init=False)
     _receivers: list[Receiver] = field(factory=list, init=False)
@@ -170,20 +173,20 @@ class RunWatch:
         snapshot = self._connector.get_run_with_states(self.state.run_id)
         if snapshot is None:
             raise self._absence()
-        self._is_in_transaction = None
+        self._borrowed = None
         self.on_snapshot(snapshot)
 
     def _absence(self) -> Exception:
         run_id = self.state.run_id
-        if self._is_in_transaction is None:
+        if self._borrowed is None:
             return UnknownRunError(f"there is no run {run_id}; it was deleted")
-        if self._is_in_transaction():
-            return RunNotCommittedError(run_id)
+        if self._borrowed.in_transaction():
+            return RunNotCommittedError(run_id, self._borrowed.advice)
         return UnknownRunError(f"there is no run {run_id}: the transaction in which it was started was rolled back")
 
     def _follow(self, run: FlowRunView) -> None:
         with self._lock:
-            if self._is_in_transaction is not None or (self.state.run.status.is_terminal and not self.state.is_over):
+            if self._borrowed is not None or (self.state.run.status.is_terminal and not self.state.is_over):
                 self.refresh()
             self._interest += 1
             self._run = self._run or run

@@ -33,6 +33,10 @@ class Borrowed(Protocol):
     def driver(self) -> psycopg.Connection[Any]:
         """The connection below the library, on which its transaction has begun."""
 
+    @property
+    def advice(self) -> str | None:
+        """What helps users of the library who wait for a run before they commit, where there is more to say."""
+
 
 def borrow(connection: object) -> Borrowed:
     """Return the adapter for a psycopg connection, a SQLAlchemy ``Connection`` or ``Session``, or Django's connection.
@@ -48,8 +52,14 @@ def borrow(connection: object) -> Borrowed:
     # Neither of the last two is a connection itself, but stands for one in each thread: that of this one is meant.
     if _is_a(connection, "sqlalchemy.orm", "scoped_session"):
         return _Session(connection())  # type: ignore[operator]
-    if type(connection).__module__.startswith("django.") and getattr(connection, "vendor", None) == "postgresql":
-        return _Django(connection.cursor.__self__)  # type: ignore[attr-defined]
+    if _is_a(connection, "django.db.backends.base.base", "BaseDatabaseWrapper"):
+        connection_of_django = connection
+    elif _is_a(connection, "django.utils.connection", "ConnectionProxy"):
+        connection_of_django = connection.cursor.__self__  # type: ignore[attr-defined]
+    else:
+        connection_of_django = None
+    if getattr(connection_of_django, "vendor", None) == "postgresql":
+        return _Django(connection_of_django)
     raise TypeError(
         "connection= takes a psycopg connection, a SQLAlchemy Connection or Session, or Django's connection, "
         f"to PostgreSQL; got {type(connection).__module__}.{type(connection).__qualname__}"
@@ -78,6 +88,8 @@ class _Psycopg:
     def driver(self) -> psycopg.Connection[Any]:
         return self.connection
 
+    advice = None
+
 
 @frozen
 class _SQLAlchemy:
@@ -95,6 +107,8 @@ class _SQLAlchemy:
     def driver(self) -> psycopg.Connection[Any]:
         return _driver(self.connection.connection.driver_connection)
 
+    advice = None
+
 
 @frozen
 class _Session:
@@ -109,6 +123,8 @@ class _Session:
     @property
     def driver(self) -> psycopg.Connection[Any]:
         return _SQLAlchemy(self.session.connection()).driver
+
+    advice = None
 
 
 @frozen
@@ -126,6 +142,11 @@ class _Django:
     @property
     def driver(self) -> psycopg.Connection[Any]:
         return _driver(self.connection.connection)
+
+    advice = (
+        "With ATOMIC_REQUESTS a whole view is a transaction: decorate it with @transaction.non_atomic_requests. A "
+        "TestCase never commits: use pgflow.testing.run_flow there"
+    )
 
 
 def _driver(connection: object) -> psycopg.Connection[Any]:

@@ -35,7 +35,7 @@ class BorrowedConnector(BorrowedCalls):
         :raises PgflowError: it is not, and another client would hear of the run.
         """
         if self._borrowed.in_transaction():
-            raise RunNotCommittedError(run_id)
+            raise RunNotCommittedError(run_id, self._borrowed.advice)
         raise PgflowError(f"run {run_id} cannot be followed on a borrowed connection: use FlowClient(dsn).get_run")
 
     def close(self) -> None:

@@ -51,6 +51,7 @@ class Worker:
 
     :param flows: a `Flow` or several. Those that the database does not know are defined, changed options are updated.
     :param dsn: the database, in any form that `pgflow.dsn` describes; None is the environment's ``PGFLOW_DSN``.
+    :param listen_dsn: a direct connection to it, for promptness where ``dsn`` leads through a pooler.
     :param concurrency: how many handlers run at a time.
     :param lease: seconds for which a claimed task is the worker's; it is extended while the handler runs, so it says
         how soon others take over from a worker that has died.
@@ -67,6 +68,7 @@ class Worker:
         flows: Flow[Any] | Sequence[Flow[Any]],
         dsn: str | URL | None = None,
         *,
+        listen_dsn: str | URL | None = None,
         concurrency: int = 10,
         lease: float = 30.0,
         executor: Executor | None = None,
@@ -79,6 +81,7 @@ class Worker:
         self._flows = by_slug(flows)
         self._steps = {key: step for flow in self._flows.values() for key, step in known_steps(flow).items()}
         self._dsn = dsn
+        self._listen_dsn = listen_dsn
         self._concurrency = concurrency
         self._lease = lease
         self._given_executor = executor
@@ -195,7 +198,7 @@ class Worker:
 
         # The crew's threads have a connection each, handlers share two for the inputs of their runs. What does not come
         # at once is an outage, which the crew minds.
-        return PsycopgConnector(self._dsn, pool_size=2, pool_timeout=5.0)
+        return PsycopgConnector(self._dsn, listen_dsn=self._listen_dsn, pool_size=2, pool_timeout=5.0)
 
     def _introduce(self, processor: TaskProcessor) -> None:
         slugs = list(self._flows)

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import pgflow
+from tests.plugins import django_project
 
 MODULES = sorted(
     module.name
@@ -19,6 +20,12 @@ MODULES = sorted(
 
 #: Too slow to import, or too rarely needed, to come with `import pgflow`.
 HEAVY = ("alembic", "sqlalchemy", "pgmq", "rich", "click", "django", "flask", "distributed", "httpx", "pytest")
+
+
+@pytest.fixture(autouse=True)
+def project() -> None:
+    """Models and what uses them can be imported in a Django project only."""
+    django_project.set_up()
 
 
 @pytest.mark.parametrize("name", ["pgflow", *MODULES])

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.db.utils import ConnectionHandler
 from psycopg.adapt import Loader
 from psycopg.rows import dict_row
 from sqlalchemy import Engine as Alchemy
@@ -19,6 +20,7 @@ from pgflow.engine.borrowing import BorrowedConnector
 from pgflow.errors import RunConflictError, RunNotCommittedError, UnknownFlowError, UnknownRunError
 from pgflow.events import RunCompleted
 from pgflow.models import Completion, RunStatus
+from tests.plugins import django_project
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine
 from tests.plugins.waiting import DEADLINE
@@ -111,12 +113,7 @@ def test_a_run_in_a_session_is_part_of_its_transaction(
 
 
 def test_a_run_on_django_s_connection_is_part_of_its_transaction(client: FlowClient, engine: Engine) -> None:
-    django = pytest.importorskip("django")
-    settings = pytest.importorskip("django.conf").settings
-    if not settings.configured:
-        settings.configure(USE_TZ=True)
-        django.setup()
-    utils = pytest.importorskip("django.db.utils")
+    django_project.set_up()
     info = engine.connection.info
     where = {
         "NAME": info.dbname,
@@ -125,7 +122,7 @@ def test_a_run_on_django_s_connection_is_part_of_its_transaction(client: FlowCli
         "USER": info.user,
         "PASSWORD": info.password,
     }
-    connection = utils.ConnectionHandler({"default": {"ENGINE": "django.db.backends.postgresql", **where}})["default"]
+    connection = ConnectionHandler({"default": {"ENGINE": "django.db.backends.postgresql", **where}})["default"]
     connection.set_autocommit(False)
     client.start("flow", {"x": 1}, connection=connection)
     connection.rollback()

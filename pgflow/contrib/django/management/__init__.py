@@ -1,0 +1,3 @@
+"""What ``manage.py`` looks for commands in."""
+
+__all__: list[str] = []

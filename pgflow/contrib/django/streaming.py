@@ -1,0 +1,52 @@
+"""A view's answer that streams what happens in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from uuid import UUID
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import close_old_connections
+from django.http import Http404, HttpRequest, StreamingHttpResponse
+
+from pgflow.client import FlowRun
+from pgflow.contrib.django.client import get_client
+from pgflow.contrib.event_stream import event_stream
+from pgflow.errors import UnknownRunError
+
+__all__ = ["stream_run"]
+
+
+def stream_run(request: HttpRequest, run: FlowRun | UUID | str) -> StreamingHttpResponse:
+    """Return a response that streams the events of a run to the browser's ``EventSource``, from its start to its end.
+
+    What is in the stream is described in `pgflow.contrib.event_stream`. A browser that comes back goes on where it was.
+    It begins when the view has returned, so that a run may be one that the view's own transaction starts. The thread
+    gives its connection of Django's back before, as at the end of a request: a stream may take hours.
+
+    :param run: a run, or the id of one.
+    :raises Http404: there is no such run.
+    :raises ImproperlyConfigured: under ASGI, where Django would read the stream to its end before it sends anything.
+    """
+    if hasattr(request, "scope"):
+        raise ImproperlyConfigured("stream_run needs a WSGI server with threads, such as gunicorn's gthread: not ASGI")
+    if not isinstance(run, FlowRun):
+        try:
+            run = get_client().get_run(run)
+        except UnknownRunError as error:
+            raise Http404(str(error)) from error
+    response = StreamingHttpResponse(
+        _frames(run, request.headers.get("Last-Event-ID")), content_type="text/event-stream"
+    )
+    response["Cache-Control"] = "no-store"
+    # nginx would collect frames until a buffer is full, and Django's GZipMiddleware likewise.
+    response["X-Accel-Buffering"] = "no"
+    response["Content-Encoding"] = "identity"
+    return response
+
+
+def _frames(run: FlowRun, last_event_id: str | None) -> Generator[str, None, None]:
+    close_old_connections()
+    with closing(event_stream(run, last_event_id=last_event_id)) as frames:
+        yield from frames

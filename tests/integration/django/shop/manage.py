@@ -1,0 +1,10 @@
+"""What Django makes for every project."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.integration.django.shop.settings")
+    execute_from_command_line(sys.argv)
