@@ -33,13 +33,14 @@ def worker_process(target: str, dsn: str, log: Path) -> AbstractContextManager[s
 
 @contextmanager
 def child_process(
-    arguments: Sequence[str], settings: Mapping[str, str], log: Path
+    arguments: Sequence[str], settings: Mapping[str, str], log: Path, *, pass_fds: Sequence[int] = ()
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run Python for the time of a ``with`` block, with what is in ``examples`` importable.
 
     :param arguments: what follows ``python`` on the command line.
     :param settings: environment variables besides those that there are.
     :param log: the file that takes what the process says; overwritten.
+    :param pass_fds: descriptors that it inherits.
     """
     environment = {**os.environ, **settings, "PYTHONPATH": _and(str(_EXAMPLES), "PYTHONPATH", os.pathsep)}
     for name in ("NO_PROXY", "no_proxy"):
@@ -53,6 +54,7 @@ def child_process(
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
+            pass_fds=pass_fds,
             # Ctrl-C reaches every process of the terminal's group: this one is told by us, and once.
             start_new_session=True,
         )

@@ -67,6 +67,10 @@ class Analyses:
         self.engine.work({**HANDLERS, "analyze-site": lambda task: page_of(task, title)}, flow=FLOW)
         return run_id
 
+    def address(self, run_id: UUID) -> Any:
+        """What a run was asked to look at first."""
+        return self.client.get_run(run_id).input["urls"][0]
+
     def claim(self, count: int = 1) -> list[Task]:
         """Take as many tasks, which must be there."""
         tasks = self.engine.poll(count, flow=FLOW, lease=600)
@@ -91,4 +95,17 @@ class Analyses:
     def watched(self) -> int:
         """How many runs that are under way somebody watches."""
         count: int = self.engine.value("select count(*) from pgflow.runs where watched and status = 'started'")
+        return count
+
+    def sessions(self) -> int:
+        """How many sessions clients have in the database, this one's own left out."""
+        return self._sessions("pgflow") - 1
+
+    def listeners(self) -> int:
+        """How many of them listen."""
+        return self._sessions("pgflow listener")
+
+    def _sessions(self, name: str) -> int:
+        named = "datname = current_database() and application_name = %s"
+        count: int = self.engine.value(f"select count(*) from pg_stat_activity where {named}", name)
         return count

@@ -16,6 +16,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from pgflow import FlowClient
 from tests.browser.analyses import Analyses
+from tests.browser.live_page import show
 from tests.browser.web_server import Framework, WebServer, web_server
 from tests.plugins.databases import Connection, own_database
 from tests.plugins.engine import Engine
@@ -62,8 +63,17 @@ def web(
         yield server
 
 
+@pytest.fixture
+def chromium(browser: Chrome) -> Iterator[Chrome]:
+    """The browser, with nothing of another test's in it."""
+    show(browser)
+    yield browser
+    browser.get("about:blank")
+    browser.get_log("browser")  # type: ignore[no-untyped-call]
+
+
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A browser for all the tests of a module; each opens pages of its own."""
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:

@@ -12,7 +12,10 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from websites.flow import flow
+
 PATIENCE = 30.0
+SLUGS = list(flow.steps)
 
 _READ = """
 const text = (element) => element === null ? null : element.innerText.trim();
@@ -48,16 +51,19 @@ class LivePage:
     def now(self) -> dict[str, Any]:
         """All that is to be read, at one moment."""
         shown: dict[str, Any] = self.browser.execute_script(_READ)
+        # In the order of the page, which does not survive the way here.
+        shown["steps"] = dict(sorted(shown["steps"].items(), key=lambda step: SLUGS.index(step[0])))
         return shown
 
     def until(self, condition: Callable[[dict[str, Any]], object], what: str) -> dict[str, Any]:
-        """What is to be read once that satisfies a condition."""
+        """What is to be read once that satisfies a condition, and it is the page of a run that shows it."""
         shown: dict[str, Any] = {}
 
         def look(browser: Chrome) -> bool:
             shown.clear()
-            shown.update(self.now())
-            return bool(condition(shown))
+            if "/runs/" in browser.current_url:
+                shown.update(self.now())
+            return bool(shown) and bool(condition(shown))
 
         WebDriverWait(self.browser, PATIENCE, 0.05).until(look, f"{what}, but {shown}")
         return shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import psutil
@@ -13,6 +12,7 @@ from selenium.webdriver.common.by import By
 from tests.browser.analyses import Analyses, page_of
 from tests.browser.live_page import LivePage, photograph, show, start_run
 from tests.browser.web_server import Framework, WebServer, WorkerClass, page_of_run, web_server
+from websites.flow import flow
 
 ADDRESSES = [f"https://kelden.example/{name}" for name in ("", "ferry", "harbour", "lighthouse")]
 MARKUP = "<img src=x onerror=\"document.title='broken into'\"><b>Ferry</b>"
@@ -33,7 +33,6 @@ def test_a_run_is_started_and_watched_to_its_end(
 ) -> None:
     log = tmp_path / "gunicorn.log"
     with web_server(framework, module_dsn, log, worker_class=worker_class, preload=preload, processes=4) as web:
-        show(chromium)
         page = start_run(chromium, web.url, *ADDRESSES)
         shown = page.until(lambda shown: shown["steps"]["prepare-urls"]["status"] == "started", "the first step")
         assert (shown["status"], shown["connection"]) == ("Running", "Live")
@@ -123,12 +122,16 @@ def test_who_cannot_see_the_page_is_told(web: WebServer, chromium: Chrome, analy
     page.until_ended("Completed")
 
 
+def break_streams(web: WebServer) -> None:
+    """End the processes that serve; gunicorn replaces them."""
+    for process in psutil.Process(web.process.pid).children():
+        process.kill()
+
+
 def test_a_stream_that_breaks_is_opened_again(web: WebServer, chromium: Chrome, analyses: Analyses) -> None:
     page = open_run(chromium, web, analyses, *ADDRESSES)
     page.until(lambda shown: shown["connection"] == "Live", "a page that is live")
-    # gunicorn replaces the processes that it loses.
-    for process in psutil.Process(web.process.pid).children():
-        process.send_signal(signal.SIGKILL)
+    break_streams(web)
     page.until(lambda shown: shown["connection"] == "Reconnecting…", "a page that has noticed")
     analyses.prepare()
     page.until(
@@ -142,5 +145,6 @@ def test_a_stream_that_breaks_is_opened_again(web: WebServer, chromium: Chrome, 
 def test_a_run_that_is_deleted_is_followed_no_longer(web: WebServer, chromium: Chrome, analyses: Analyses) -> None:
     page = open_run(chromium, web, analyses)
     page.until(lambda shown: shown["connection"] == "Live", "a page that is live")
-    analyses.engine.do("select pgflow.delete_run(%s)", page.run_id)
+    analyses.client.register(flow, replace=True)
+    break_streams(web)
     page.until(lambda shown: shown["connection"] == "The run was deleted", "a page that knows")

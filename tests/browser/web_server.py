@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,9 +16,13 @@ import httpx
 from attrs import frozen
 
 from tests.plugins.waiting import until
+from web import gunicorn_conf
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP = 30.0
+THREADS: int = gunicorn_conf.threads
+"""How many requests each process answers at a time."""
+
 HEARTBEAT = 0.2
 """Seconds of silence after which a stream finds out that its browser has gone."""
 
@@ -78,25 +81,21 @@ def web_server(
     preload: bool = True,
     processes: int = 2,
     wait_seconds: float = 60,
-    port: int = 0,
 ) -> Iterator[WebServer]:
     """Serve an application on a free port for the time of a ``with`` block."""
-    options = ["--worker-class", worker_class, "--workers", str(processes), "--bind", f"127.0.0.1:{port}"]
-    # Its place is one for all the servers of a user.
-    options += ["--no-control-socket"]
-    # A stream takes a whole worker of the other class, and is then no sign that it hangs.
-    options += ["--threads", "64"] if worker_class == "gthread" else ["--timeout", "0"]
-    options += ["--preload"] if preload else []
     environment = {
         **os.environ,
         "PGFLOW_DSN": dsn,
-        "PGFLOW_HEARTBEAT": str(HEARTBEAT),
+        "HEARTBEAT_SECONDS": str(HEARTBEAT),
         "WAIT_SECONDS": str(wait_seconds),
+        "PRELOAD": str(int(preload)),
+        "WORKERS": str(processes),
+        "WORKER_CLASS": worker_class,
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "examples")]),
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", *options, f"tests.browser.observed:{framework}()"],
+            [sys.executable, "-m", "gunicorn", "--config", "python:tests.browser.gunicorn_conf", f"tests.browser.observed:{framework}()"],
             cwd=ROOT,
             env=environment,
             stdout=output,
@@ -111,8 +110,7 @@ def web_server(
         ) as client:
             yield WebServer(process, bound, processes, client)
     finally:
-        # Not the graceful way: streams that a failing test has left open would be waited for.
-        process.send_signal(signal.SIGQUIT)
+        process.terminate()
         process.wait(STARTUP)
 
 

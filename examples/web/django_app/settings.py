@@ -64,6 +64,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+HEARTBEAT_SECONDS = float(os.environ.get("HEARTBEAT_SECONDS", "15"))
 WAIT_SECONDS = float(os.environ.get("WAIT_SECONDS", "10"))
 # Django's own way is a mail to the administrators, and silence.
 LOGGING = {

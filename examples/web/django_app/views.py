@@ -62,7 +62,7 @@ def live(request: HttpRequest, run: FlowRun) -> HttpResponse:
 @of_a_run
 def events(request: HttpRequest, run: FlowRun) -> HttpResponseBase:
     """Stream what happens to a run."""
-    return stream_run(request, run)
+    return stream_run(request, run, heartbeat=settings.HEARTBEAT_SECONDS)
 
 
 @of_a_run

@@ -28,6 +28,7 @@ def create_app() -> Flask:
     app.config.update(
         PGFLOW_DSN=os.environ.get("PGFLOW_DSN"),
         PGFLOW_FLOWS=["websites.flow:flow"],
+        HEARTBEAT_SECONDS=float(os.environ.get("HEARTBEAT_SECONDS", "15")),
         WAIT_SECONDS=float(os.environ.get("WAIT_SECONDS", "10")),
     )
     pgflow.init_app(app)
@@ -63,7 +64,8 @@ def live(run_id: UUID) -> ResponseReturnValue:
 @views.get("/runs/<uuid:run_id>/events")
 def events(run_id: UUID) -> ResponseReturnValue:
     """Stream what happens to a run."""
-    return stream_run(run_id)
+    run = current_client.get_run(run_id)
+    return stream_run(run, heartbeat=current_app.config["HEARTBEAT_SECONDS"])
 
 
 @views.get("/runs/<uuid:run_id>/retries")

@@ -10,5 +10,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from web.launcher import launch  # noqa: E402 (what it imports is found by the line above)
 
 if __name__ == "__main__":
-    flask = ["-m", "flask", "--app", "web.flask_app.app", "pgflow"]
-    sys.exit(launch("web.flask_app.app:create_app()", migrate=[*flask, "migrate"], worker=[*flask, "worker"]))
+    pgflow = ["-m", "flask", "--app", "web.flask_app.app", "pgflow"]
+    sys.exit(
+        launch(
+            "web.flask_app.app:create_app()",
+            migrate=[*pgflow, "migrate"],
+            worker=[*pgflow, "worker", "--grace", "3"],
+        )
+    )

@@ -124,9 +124,9 @@ async function fill(element, url) {
 
 /** Retries are no events of a run: they are asked for while tasks are at work. */
 async function watchRetries() {
-  const last = over;
+  if (over) return;
   await fill(retries, page.dataset.retries).catch(() => {});
-  if (!last) setTimeout(watchRetries, 1000);
+  setTimeout(watchRetries, 1000);
 }
 
 async function finish(state, moment) {
@@ -138,6 +138,7 @@ async function finish(state, moment) {
   tick();
   for (;;) {
     try {
+      await fill(retries, page.dataset.retries);
       await fill(document.getElementById("result"), page.dataset.result);
       return;
     } catch {

@@ -18,10 +18,13 @@ from pgflow.errors import UnknownRunError
 __all__ = ["stream_run"]
 
 
-def stream_run(request: HttpRequest, run: FlowRun | UUID | str) -> StreamingHttpResponse:
+def stream_run(
+    request: HttpRequest, run: FlowRun | UUID | str, *, heartbeat: float = 15.0, progress: float | None = 1.0
+) -> StreamingHttpResponse:
     """Return a response that streams the events of a run to the browser's ``EventSource``, from its start to its end.
 
-    What is in the stream is described in `pgflow.contrib.event_stream`. A browser that comes back goes on where it was.
+    What is in the stream, ``heartbeat`` and ``progress`` are described in `pgflow.contrib.event_stream`. A browser that
+    comes back goes on where it was.
     It begins when the view has returned, so that a run may be one that the view's own transaction starts. The thread
     gives its connection of Django's back before, as at the end of a request: a stream may take hours.
 
@@ -36,9 +39,10 @@ def stream_run(request: HttpRequest, run: FlowRun | UUID | str) -> StreamingHttp
             run = get_client().get_run(run)
         except UnknownRunError as error:
             raise Http404(str(error)) from error
-    response = StreamingHttpResponse(
-        _frames(run, request.headers.get("Last-Event-ID")), content_type="text/event-stream"
+    frames = event_stream(
+        run, last_event_id=request.headers.get("Last-Event-ID"), heartbeat=heartbeat, progress=progress
     )
+    response = StreamingHttpResponse(_frames(frames), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     # nginx would collect frames until a buffer is full, and Django's GZipMiddleware likewise.
     response["X-Accel-Buffering"] = "no"
@@ -46,7 +50,7 @@ def stream_run(request: HttpRequest, run: FlowRun | UUID | str) -> StreamingHttp
     return response
 
 
-def _frames(run: FlowRun, last_event_id: str | None) -> Generator[str, None, None]:
+def _frames(events: Generator[str, None, None]) -> Generator[str, None, None]:
     close_old_connections()
-    with closing(event_stream(run, last_event_id=last_event_id)) as frames:
+    with closing(events) as frames:
         yield from frames
