@@ -95,7 +95,14 @@ def web_server(
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--config", "python:tests.browser.gunicorn_conf", f"tests.browser.observed:{framework}()"],
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--config",
+                "python:tests.browser.gunicorn_conf",
+                f"tests.browser.observed:{framework}()",
+            ],
             cwd=ROOT,
             env=environment,
             stdout=output,
@@ -105,9 +112,7 @@ def web_server(
         bound = _port(process, log)
         # Without connections that are kept, each request may meet another process.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{bound}", timeout=60, limits=limits, trust_env=False
-        ) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{bound}", timeout=60, limits=limits, trust_env=False) as client:
             yield WebServer(process, bound, processes, client)
     finally:
         process.terminate()

@@ -97,5 +97,5 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
 
 def links(run: FlowRun) -> dict[str, str]:
     """The pages of a run."""
-    pages_of_a_run = {name: reverse(name, args=[run.run_id]) for name in ("live", "events", "retries", "result")}
-    return {"form": reverse("form"), **pages_of_a_run}
+    names = ("live", "events", "retries", "result")
+    return {"form": reverse("form"), **{name: reverse(name, args=[run.run_id]) for name in names}}

@@ -105,5 +105,5 @@ def everywhere() -> dict[str, Any]:
 
 def links(run: FlowRun) -> dict[str, str]:
     """The pages of a run."""
-    names = ("form", "live", "events", "retries", "result")
-    return {name: url_for(f"views.{name}", **({} if name == "form" else {"run_id": run.run_id})) for name in names}
+    names = ("live", "events", "retries", "result")
+    return {"form": url_for("views.form"), **{name: url_for(f"views.{name}", run_id=run.run_id) for name in names}}

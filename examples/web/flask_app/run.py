@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from web.launcher import launch  # noqa: E402 (what it imports is found by the line above)
+from web.launcher import launch
 
 if __name__ == "__main__":
     pgflow = ["-m", "flask", "--app", "web.flask_app.app", "pgflow"]
