@@ -56,8 +56,7 @@ def web(
     request: pytest.FixtureRequest, module_dsn: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WebServer]:
     """Each of the applications in turn, for all the tests of a module."""
-    log = tmp_path_factory.mktemp("web") / "gunicorn.log"
-    with web_server(request.param, module_dsn, log) as server:
+    with web_server(request.param, module_dsn, tmp_path_factory.mktemp("web")) as server:
         yield server
 
 

@@ -4,7 +4,6 @@ import os
 
 from web.gunicorn_conf import *  # noqa: F403 (gunicorn takes every name of this module)
 
-bind = "127.0.0.1:0"
 preload_app = os.environ["PRELOAD"] == "1"
 workers = int(os.environ["WORKERS"])
 

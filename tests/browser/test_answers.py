@@ -100,8 +100,8 @@ def impatient(
     request: pytest.FixtureRequest, module_dsn: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WebServer]:
     """An application that waits for no result."""
-    log = tmp_path_factory.mktemp("impatient") / "gunicorn.log"
-    with web_server(request.param, module_dsn, log, processes=1, wait_seconds=0.05) as server:
+    folder = tmp_path_factory.mktemp("impatient")
+    with web_server(request.param, module_dsn, folder, processes=1, wait_seconds=0.05) as server:
         yield server
 
 

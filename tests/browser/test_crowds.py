@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-import psutil
-
 from tests.browser.analyses import Analyses
 from tests.browser.crowds import PATIENCE, blocking, each, streaming
-from tests.browser.web_server import STARTUP, THREADS, WebServer, page_of_run
+from tests.browser.web_server import THREADS, WebServer, page_of_run
 from tests.plugins.browser import open_stream
 from tests.plugins.waiting import until
 
 CROWD = 50
+POOL_SIZE = 10
+"""Connections of a client, unless an application says otherwise."""
 
 
 def test_fifty_wait_and_fifty_watch_and_each_has_its_own_result(web: WebServer, analyses: Analyses) -> None:
@@ -40,19 +40,12 @@ def test_who_goes_away_in_the_middle_leaves_nothing_behind(web: WebServer, analy
                 stream = leaving.enter_context(open_stream(web.url + page_of_run(run_id, "events")))
                 stream.until("step:started")
             assert followed(web) >= CROWD
-        until(lambda: followed(web) == 0, "nobody who is followed", timeout=STARTUP)
+        until(lambda: followed(web) == 0, "nobody who is followed", timeout=PATIENCE)
     until(lambda: all(process["channels"] == 0 for process in web.held()), "listeners that listen on nothing")
     for process in web.held():
         assert process["connectors"] == 1
         assert process["receivers"] == 0
-    # The threads of gunicorn's pool, the main one, the listener, and those that see to the client's pool.
-    for pid in (process["pid"] for process in web.held()):
-        assert threads_of(pid) <= THREADS + 8
+    # Those of gunicorn's pool; the main one, the listener, and those that see to the client's pool.
+    assert web.server.threads() <= web.processes * (THREADS + 8)
     assert analyses.listeners() <= web.processes
-    assert analyses.sessions() <= web.processes * (10 + 1)
-
-
-def threads_of(pid: int) -> int:
-    """How many threads a process has, as the kernel counts them."""
-    count: int = psutil.Process(pid).num_threads()
-    return count
+    assert analyses.sessions() <= web.processes * POOL_SIZE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -31,8 +30,7 @@ def test_a_run_is_started_and_watched_to_its_end(
     module_dsn: str,
     tmp_path: Path,
 ) -> None:
-    log = tmp_path / "gunicorn.log"
-    with web_server(framework, module_dsn, log, worker_class=worker_class, preload=preload, processes=4) as web:
+    with web_server(framework, module_dsn, tmp_path, worker_class=worker_class, preload=preload, processes=4) as web:
         page = start_run(chromium, web.url, *ADDRESSES)
         shown = page.until(lambda shown: shown["steps"]["prepare-urls"]["status"] == "started", "the first step")
         assert (shown["status"], shown["connection"]) == ("Running", "Live")
@@ -123,7 +121,7 @@ def test_who_cannot_see_the_page_is_told(web: WebServer, chromium: Chrome, analy
 
 def break_streams(web: WebServer) -> None:
     """End the processes that serve; gunicorn replaces them."""
-    for process in psutil.Process(web.process.pid).children():
+    for process in web.server.workers():
         process.kill()
 
 

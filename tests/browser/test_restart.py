@@ -18,7 +18,7 @@ CROWD = 10
 def test_who_waits_across_a_restart_is_told(own_server: EmbeddedServer, tmp_path: Path) -> None:
     migrations.upgrade(own_server.dsn())
     for framework in FRAMEWORKS:
-        with web_server(framework, own_server.dsn(), tmp_path / f"{framework}.log") as web:
+        with web_server(framework, own_server.dsn(), tmp_path) as web:
             restart_while_waiting(web, own_server)
 
 

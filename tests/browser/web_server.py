@@ -1,11 +1,8 @@
-"""gunicorn with one of the two applications, as it is deployed: a program with worker processes of its own."""
+"""The two applications behind gunicorn, as they are deployed, and a program that asks them."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +12,10 @@ from uuid import UUID
 import httpx
 from attrs import frozen
 
+from tests.plugins.gunicorn import ROOT, Gunicorn, gunicorn
 from tests.plugins.waiting import until
 from web import gunicorn_conf
 
-ROOT = Path(__file__).resolve().parents[2]
-STARTUP = 30.0
 THREADS: int = gunicorn_conf.threads
 """How many requests each process answers at a time."""
 
@@ -32,17 +28,16 @@ WorkerClass: TypeAlias = Literal["gthread", "sync"]
 
 @frozen
 class WebServer:
-    """A running gunicorn, and a program that asks it."""
+    """An application that is served, and a program that asks it."""
 
-    process: subprocess.Popen[bytes]
-    port: int
+    server: Gunicorn
     processes: int
     client: httpx.Client
 
     @property
     def url(self) -> str:
-        """The address of the first page, without a slash."""
-        return f"http://127.0.0.1:{self.port}"
+        """The address of the first page, without a slash at the end."""
+        return self.server.url
 
     def get(self, path: str, accept: str = "text/html") -> httpx.Response:
         """Ask for a page, and read it."""
@@ -54,7 +49,7 @@ class WebServer:
         return self.client.post(path, data={**form, **({"csrfmiddlewaretoken": token[1]} if token else {})})
 
     def held(self) -> list[dict[str, Any]]:
-        """What each worker process holds on to, see `observed`."""
+        """What each process holds on to, see `observed`."""
         found: dict[int, dict[str, Any]] = {}
 
         def ask() -> bool:
@@ -62,8 +57,8 @@ class WebServer:
             found[answer["pid"]] = answer
             return len(found) == self.processes
 
-        until(ask, "an answer of each worker process", timeout=STARTUP)
-        return [found[pid] for pid in sorted(found)]
+        until(ask, "an answer of each process", timeout=30)
+        return list(found.values())
 
 
 def page_of_run(run_id: UUID, name: str = "") -> str:
@@ -75,56 +70,28 @@ def page_of_run(run_id: UUID, name: str = "") -> str:
 def web_server(
     framework: Framework,
     dsn: str,
-    log: Path,
+    folder: Path,
     *,
     worker_class: WorkerClass = "gthread",
     preload: bool = True,
     processes: int = 2,
     wait_seconds: float = 60,
 ) -> Iterator[WebServer]:
-    """Serve an application on a free port for the time of a ``with`` block."""
-    environment = {
-        **os.environ,
-        "PGFLOW_DSN": dsn,
-        "HEARTBEAT_SECONDS": str(HEARTBEAT),
-        "WAIT_SECONDS": str(wait_seconds),
-        "PRELOAD": str(int(preload)),
-        "WORKERS": str(processes),
-        "WORKER_CLASS": worker_class,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "examples")]),
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "--config",
-                "python:tests.browser.gunicorn_conf",
-                f"tests.browser.observed:{framework}()",
-            ],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        bound = _port(process, log)
-        # Without connections that are kept, each request may meet another process.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        with httpx.Client(base_url=f"http://127.0.0.1:{bound}", timeout=60, limits=limits, trust_env=False) as client:
-            yield WebServer(process, bound, processes, client)
-    finally:
-        process.terminate()
-        process.wait(STARTUP)
-
-
-def _port(process: subprocess.Popen[bytes], log: Path) -> int:
-    def listening() -> re.Match[str] | None:
-        assert process.poll() is None, log.read_text()
-        return re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", log.read_text())
-
-    until(listening, "a server that listens", timeout=STARTUP)
-    found = listening()
-    assert found is not None
-    return int(found[1])
+    """Serve an application during the block; the server's log is in the folder."""
+    application = gunicorn(
+        f"tests.browser.observed:{framework}()",
+        folder,
+        "--config",
+        "python:tests.browser.gunicorn_conf",
+        PYTHONPATH=f"{ROOT}:{ROOT / 'examples'}",
+        PGFLOW_DSN=dsn,
+        HEARTBEAT_SECONDS=str(HEARTBEAT),
+        WAIT_SECONDS=str(wait_seconds),
+        PRELOAD=str(int(preload)),
+        WORKERS=str(processes),
+        WORKER_CLASS=worker_class,
+    )
+    # Without connections that are kept, each request may meet another process.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    with application as server, httpx.Client(base_url=server.url, timeout=60, limits=limits, trust_env=False) as client:
+        yield WebServer(server, processes, client)

@@ -5,5 +5,6 @@
 
 from pgflow.contrib.django.client import get_client
 from pgflow.contrib.django.streaming import stream_run
+from pgflow.contrib.django.worker import DjangoWorker
 
-__all__ = ["get_client", "stream_run"]
+__all__ = ["DjangoWorker", "get_client", "stream_run"]

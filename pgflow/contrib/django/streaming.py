@@ -21,12 +21,13 @@ __all__ = ["stream_run"]
 def stream_run(
     request: HttpRequest, run: FlowRun | UUID | str, *, heartbeat: float = 15.0, progress: float | None = 1.0
 ) -> StreamingHttpResponse:
-    """Return a response that streams the events of a run to the browser's ``EventSource``, from its start to its end.
+    """Return a response that streams the events of a run to a browser's ``EventSource``, from its start to its end.
 
     What is in the stream, ``heartbeat`` and ``progress`` are described in `pgflow.contrib.event_stream`. A browser that
-    comes back goes on where it was.
-    It begins when the view has returned, so that a run may be one that the view's own transaction starts. The thread
-    gives its connection of Django's back before, as at the end of a request: a stream may take hours.
+    comes back goes on where it was. A stream takes a thread of the server for as long as somebody looks, but no
+    connection of Django's: the thread gives that back first, as it does at the end of a request.
+
+    It begins when the view has returned, so that the run may be one that the view's own transaction starts.
 
     :param run: a run, or the id of one.
     :raises Http404: there is no such run.
@@ -42,15 +43,15 @@ def stream_run(
     frames = event_stream(
         run, last_event_id=request.headers.get("Last-Event-ID"), heartbeat=heartbeat, progress=progress
     )
-    response = StreamingHttpResponse(_frames(frames), content_type="text/event-stream")
+    response = StreamingHttpResponse(_without_connection(frames), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
-    # nginx would collect frames until a buffer is full, and Django's GZipMiddleware likewise.
+    # nginx collects an answer until a buffer is full, and so does GZipMiddleware, unless they are told not to.
     response["X-Accel-Buffering"] = "no"
     response["Content-Encoding"] = "identity"
     return response
 
 
-def _frames(events: Generator[str, None, None]) -> Generator[str, None, None]:
-    close_old_connections()
-    with closing(events) as frames:
+def _without_connection(frames: Generator[str, None, None]) -> Generator[str, None, None]:
+    with closing(frames):
+        close_old_connections()
         yield from frames

@@ -26,7 +26,10 @@ django_project.set_up()
 def point_at(dsn: str) -> None:
     """Have Django's connections, and with them the client, go to another database, as Django's test runner does."""
     connections.close_all()
-    connections.settings["default"]["NAME"] = conninfo_to_dict(dsn)["dbname"]
+    where = conninfo_to_dict(dsn)
+    keywords = {"NAME": "dbname", "HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}
+    # What has been read from the environment may be older than the server of this run.
+    connections.settings["default"].update({key: where[word] for key, word in keywords.items() if where.get(word)})
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connection, transaction
@@ -12,8 +12,7 @@ from django.test import Client as Browser
 from django.test import override_settings
 
 from pgflow import FlowClient, RunStarted, Worker
-from pgflow.contrib.django import get_client
-from pgflow.contrib.django.executors import DjangoThreads
+from pgflow.contrib.django import DjangoWorker, get_client
 from pgflow.errors import RunNotCommittedError, UnknownRunError
 from tests.integration.django.conftest import point_at
 from tests.integration.django.shop.orders.flows import count_words, ship_order
@@ -30,8 +29,8 @@ def client(dsn: str) -> FlowClient:
 
 
 @pytest.fixture
-def worker(client: FlowClient, dsn: str) -> Iterator[Worker]:
-    with Worker([ship_order, count_words], dsn, executor=DjangoThreads(10)) as worker:
+def worker(client: FlowClient) -> Iterator[Worker]:
+    with DjangoWorker() as worker:
         yield worker
 
 
@@ -130,14 +129,15 @@ def test_a_flow_is_defined_in_the_transaction_too(dsn: str, database: Connection
 def test_waiting_in_the_transaction_says_at_once_what_to_do(client: FlowClient, way: str) -> None:
     with transaction.atomic():
         run = client.start(ship_order, 1)
+        ways: dict[str, Callable[[], object]] = {
+            "wait": run.wait,
+            "result": run.result,
+            "events": lambda: next(run.events()),
+            "on": lambda: run.on(RunStarted, print),
+            "step": run.step("ship").result,
+        }
         with pytest.raises(RunNotCommittedError, match=r"transaction\.non_atomic_requests"):
-            {
-                "wait": lambda: run.wait(),
-                "result": lambda: run.result(),
-                "events": lambda: next(run.events()),
-                "on": lambda: run.on(RunStarted, print),
-                "step": lambda: run.step("ship").result(),
-            }[way]()
+            ways[way]()
 
 
 def test_a_run_that_was_committed_before_can_be_waited_for_in_a_transaction(worker: Worker) -> None:

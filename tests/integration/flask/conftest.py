@@ -10,9 +10,10 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
+from pgflow.client import FlowClient
 from pgflow.contrib.flask.executors import AppThreads
 from pgflow.worker import Worker
-from tests.integration.flask.greetings import create_app, flow, pgflow
+from tests.integration.flask.greetings import create_app, flow
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine
 
@@ -33,10 +34,10 @@ def app(dsn: str) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def defined(app: Flask) -> None:
+def defined(dsn: str) -> None:
     """The database knows the application's flow."""
-    with app.app_context():
-        pgflow.client.register(flow)
+    with FlowClient(dsn) as client:
+        client.register(flow)
 
 
 @pytest.fixture

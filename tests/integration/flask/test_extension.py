@@ -137,7 +137,7 @@ def test_an_application_is_extended_once() -> None:
 def test_an_application_that_was_loaded_and_used_before_a_fork_works_in_parent_and_children(
     dsn: str, defined: None
 ) -> None:
-    program = """
+    program = r"""
 import os, sys
 from tests.integration.flask.greetings import create_app, flow, pgflow
 

@@ -56,6 +56,8 @@ DATABASES = {
         "USER": _server.get("user", ""),
         "PASSWORD": _server.get("password", ""),
         "ATOMIC_REQUESTS": os.environ.get("SHOP_ATOMIC_REQUESTS") == "yes",
+        "CONN_MAX_AGE": None if os.environ.get("SHOP_KEEP_CONNECTIONS") == "yes" else 0,
+        "CONN_HEALTH_CHECKS": True,
         "TEST": {"NAME": os.environ.get("SHOP_TEST_DATABASE")},
     },
     "archive": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},

@@ -11,12 +11,10 @@ from django.core.management.base import CommandError, CommandParser
 from pgflow.cli._loading import load_flows
 from pgflow.cli._serving import log_to_stderr, serve
 from pgflow.cli.worker import worker
-from pgflow.connector import PsycopgConnector
-from pgflow.contrib.django import conf
 from pgflow.contrib.django.discovery import discover_flows
-from pgflow.contrib.django.executors import DjangoProcesses, DjangoThreads
+from pgflow.contrib.django.executors import DjangoProcesses
 from pgflow.contrib.django.management.command import PgflowCommand
-from pgflow.worker import Worker
+from pgflow.contrib.django.worker import DjangoWorker
 from pgflow.worker.handler_process import Recipe
 
 __all__ = ["Command"]
@@ -48,22 +46,8 @@ class Command(PgflowCommand):
         if not flows:
             raise CommandError("no application has a flow in a flows.py: write one, or name MODULE or MODULE:FLOW")
         log_to_stderr(log_level)
-        executor = _processes(concurrency, log_level) if processes else DjangoThreads(concurrency)
-        dsn, listen_dsn = conf.dsns_of(conf.configuration())
-        try:
-            serve(
-                Worker(
-                    flows,
-                    dsn,
-                    concurrency=concurrency,
-                    lease=lease,
-                    executor=executor,
-                    connector=PsycopgConnector(dsn, listen_dsn=listen_dsn) if listen_dsn else None,
-                ),
-                grace=grace,
-            )
-        finally:
-            executor.shutdown()
+        pool = _processes(concurrency, log_level) if processes else None
+        serve(DjangoWorker(flows, concurrency=concurrency, lease=lease, processes=pool), grace=grace)
 
 
 def _processes(size: int, log_level: str) -> DjangoProcesses:

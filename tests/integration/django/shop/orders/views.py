@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponseBase, HttpResponseForbidden, JsonResponse
 
 from pgflow.contrib.django import get_client, stream_run
 from tests.integration.django.shop.orders.flows import ship_order
@@ -33,5 +33,13 @@ def place_order_out_of_transaction(request: HttpRequest) -> HttpResponseBase:
 
 
 def follow(request: HttpRequest, run_id: str) -> HttpResponseBase:
-    """Stream what happens in a run."""
-    return stream_run(request, run_id)
+    """Stream what happens in a run, to somebody who has ordered something."""
+    if not Order.objects.exists():
+        return HttpResponseForbidden()
+    return stream_run(request, run_id, heartbeat=float(request.GET.get("heartbeat", "15")))
+
+
+def place_order_and_follow(request: HttpRequest) -> HttpResponseBase:
+    """Stream what happens in a run that is started here."""
+    order = Order.objects.create(amount=3)
+    return stream_run(request, get_client().start(ship_order, order.pk))
