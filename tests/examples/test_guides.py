@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy
 
 from pgflow import Flow, FlowClient, Worker
+from tests.plugins.browser import fetch, open_stream
 from tests.plugins.databases import Connection
-from tests.plugins.waiting import until
+from tests.plugins.gunicorn import gunicorn
+from tests.plugins.waiting import DEADLINE, until
 
 GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
 
@@ -39,6 +44,37 @@ def files(guide: str) -> dict[str, str]:
     return dict(re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE))
 
 
+def guide_text(guide: str) -> str:
+    return (GUIDES / guide).read_text(encoding="utf-8")
+
+
+def commands(guide: str) -> list[str]:
+    """What a guide has its readers type."""
+    return re.findall(r"^\$ (.*)$", guide_text(guide), flags=re.MULTILINE)
+
+
+@contextmanager
+def running(command: list[str], folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """Run a command of Python's during the block, and have it stop in order."""
+    log = folder / f"{command[0]}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], cwd=folder, env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        status = process.wait(3 * DEADLINE)
+    assert status == 0, log.read_text()
+
+
+def knows(dsn: str, flow: str) -> bool:
+    """Whether a database has a flow."""
+    with psycopg.connect(dsn) as connection:
+        return connection.execute("select from pgflow.flows where flow_slug = %s", [flow]).rowcount == 1
+
+
 @pytest.mark.parametrize("program", ["on_processes.py", "on_dask.py"])
 def test_executors(program: str, dsn: str, tmp_path: Path) -> None:
     for name, text in files("executors.md").items():
@@ -55,6 +91,37 @@ def test_executors(program: str, dsn: str, tmp_path: Path) -> None:
 
     assert done.stdout == "{'total': 285}\n", done.stderr
     assert done.returncode == 0
+
+
+def test_flask(blank_dsn: str, tmp_path: Path) -> None:
+    for name, text in files("flask.md").items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    migrate, work, serve = (shlex.split(line) for line in commands("flask.md"))
+    environment = {**os.environ, "FLASK_PGFLOW_DSN": blank_dsn}
+    subprocess.run(
+        [sys.executable, "-m", *migrate], cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL
+    )
+    with (
+        running(work, tmp_path, environment),
+        gunicorn(serve[-1], tmp_path, *serve[1:-1], "--chdir", str(tmp_path), FLASK_PGFLOW_DSN=blank_dsn) as server,
+    ):
+        until(lambda: knows(blank_dsn, "ship-order"), "a worker", timeout=3 * DEADLINE)
+        status, started = fetch("POST", f"{server.url}/orders/7")
+        assert status == 202
+        with open_stream(f"{server.url}/runs/{started['run_id']}/events") as stream:
+            names = {frame.event for frame in stream.until("end")}
+        assert fetch("GET", server.url + started["result"]) == (200, {"send": [f"7-{n} by bicycle" for n in (1, 2, 3)]})
+        assert fetch("GET", f"{server.url}/runs/nonsense")[0] == 404
+    listened_to = set(re.findall(r'addEventListener\("([^"]+)"', guide_text("flask.md")))
+    assert listened_to <= {*names, "step:progress", "run:failed", "error"}
+
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_orders.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PGFLOW_TEST_DSN": blank_dsn},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def test_waiting(

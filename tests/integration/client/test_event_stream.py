@@ -90,7 +90,7 @@ def test_a_stream_that_wants_no_progress_gets_none(client: FlowClient, engine: E
     stream = event_stream(run, heartbeat=0.01, progress=None)
     engine.complete(engine.poll_one(), [1, 2, 3])
     up_to(stream, "step:completed")
-    assert name(next(stream)) == "step:started"
+    up_to(stream, "step:started")
 
     assert [next(stream) for _ in range(3)] == [": keep-alive\n\n"] * 3
 

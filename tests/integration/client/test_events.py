@@ -96,10 +96,12 @@ def test_who_stops_listening_leaves_no_listen_behind(client: FlowClient, connect
 def test_silence_is_told_by_none_and_the_wait_goes_on(client: FlowClient, engine: Engine) -> None:
     run = client.start("flow")
     events = run.events(DEADLINE, heartbeat=0.01)
-    assert kinds([next(events) for _ in range(4)]) == [RunStarted, StepStarted, type(None), type(None)]
+    heard = filter(None, events)
+    assert kinds([next(heard), next(heard)]) == CHAIN[:2]
+    assert [next(events), next(events)] == [None, None]
     engine.work()
 
-    assert kinds([event for event in events if event]) == CHAIN[2:]
+    assert kinds(list(heard)) == CHAIN[2:]
 
 
 def test_what_is_no_event_does_not_break_the_silence(client: FlowClient, engine: Engine) -> None:
@@ -112,7 +114,9 @@ def test_what_is_no_event_does_not_break_the_silence(client: FlowClient, engine:
 
     with meanwhile(refresh):
         events = run.events(DEADLINE, heartbeat=0.1)
-        assert kinds([next(events) for _ in range(3)]) == [RunStarted, StepStarted, type(None)]
+        heard = filter(None, events)
+        assert kinds([next(heard), next(heard)]) == CHAIN[:2]
+        assert next(events) is None
         may_end.set()
     events.close()
     engine.work()

@@ -10,9 +10,10 @@ from flask import Flask
 
 from pgflow.contrib.flask import current_client
 from pgflow.worker import Worker
-from tests.integration.flask.greetings import flow, pgflow
+from tests.integration.flask.greetings import create_app, flow, pgflow
 from tests.plugins.browser import EventSource, fetch, open_stream
 from tests.plugins.engine import Engine
+from tests.plugins.pooler import PoolerFactory
 from tests.plugins.waiting import DEADLINE, meanwhile, until
 
 pytestmark = pytest.mark.usefixtures("defined")
@@ -118,3 +119,16 @@ def test_who_goes_away_leaves_no_thread_listen_receiver_or_connection_behind(
         pgflow.client.close()
     until(lambda: sessions() == [], "no session of the client's")
     until(lambda: set(threading.enumerate()) <= threads, "no thread more than before")
+
+
+@pytest.mark.parametrize("is_direct", [True, False], ids=["a direct connection to listen on", "the pooler alone"])
+def test_views_stream_through_a_pooler(pooler: PoolerFactory, dsn: str, engine: Engine, is_direct: bool) -> None:
+    app = create_app({"PGFLOW_DSN": pooler(), "PGFLOW_LISTEN_DSN": dsn if is_direct else None})
+    with app.app_context():
+        run_id = pgflow.client.start(flow, "a").run_id
+    with meanwhile(lambda: app.test_client().get(f"/runs/{run_id}/events").text) as text:
+        until(lambda: engine.run(run_id)["watched"] or not is_direct, "a run that is watched")
+        engine.work({"words": ["a"], "loud": "A", "sentence": "A"}, flow="greet")
+        assert text.result(DEADLINE).endswith("event: end\ndata: {}\n\n")
+    with app.app_context():
+        pgflow.client.close()
