@@ -20,7 +20,7 @@ from websites.worker_process import child_process
 __all__ = ["launch"]
 
 FOLDER = Path(".pgflow")
-PAUSE = 1.0
+PAUSE = 2.0
 """Seconds that the slowest page of our own site takes, so that there is something to see."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from attrs import frozen
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -65,7 +66,10 @@ class LivePage:
                 shown.update(self.now())
             return bool(shown) and bool(condition(shown))
 
-        WebDriverWait(self.browser, PATIENCE, 0.05).until(look, f"{what}, but {shown}")
+        try:
+            WebDriverWait(self.browser, PATIENCE, 0.05).until(look)
+        except TimeoutException as exc:
+            raise AssertionError(f"{what} was not to be seen within {PATIENCE:g} s, but {shown}") from exc
         return shown
 
     def until_ended(self, status: str) -> dict[str, Any]:
@@ -92,12 +96,12 @@ def start_run(browser: Chrome, url: str, *addresses: str) -> LivePage:
 
 
 def show(browser: Chrome, *, width: int = 1100, height: int = 1000, theme: str = "light") -> None:
-    """Have the browser be of a size, and of a theme."""
+    """Have the browser be of a size, and of a theme; nothing moves, which would cost a processor."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-    )
+    wishes = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}
+    features = [{"name": name, "value": value} for name, value in wishes.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 def photograph(browser: Chrome, folder: Path, name: str) -> None:
