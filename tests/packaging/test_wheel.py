@@ -32,6 +32,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_package_and_the_revisions_and_no_package_called_alembic(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"pgflow"}
+    pages = {"templates/admin/pgflow/run/page.html", "static/pgflow/admin.css"}
+    assert {f"pgflow/contrib/django/{page}" for page in pages} <= names
     assert {"pgflow/py.typed", "pgflow/_alembic/env.py", "pgflow/_alembic/script.py.mako"} <= names
     versions = ROOT / "alembic" / "versions"
     expected = {f"pgflow/_alembic/versions/{path.relative_to(versions)}" for path in versions.rglob("*.sql")}

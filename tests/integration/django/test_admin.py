@@ -18,6 +18,7 @@ from pgflow.contrib.django.run_page import duration
 from pgflow.testing import run_flow
 from tests.integration.django.shop.orders.flows import count_words
 from tests.plugins.databases import Connection
+from tests.plugins.engine import NOBODY
 
 RUNS = "/admin/pgflow/run/"
 
@@ -109,7 +110,7 @@ def test_what_is_no_text_is_no_error(browser: Browser) -> None:
     assert browser.get(RUNS, {"q": "\x00"}).status_code == 200
 
 
-@pytest.mark.parametrize("run_id", [str(uuid4()), "nonsense", "_00", "1"])
+@pytest.mark.parametrize("run_id", [str(NOBODY), "nonsense", "_00", "1"])
 def test_the_page_of_no_run_is_not_there(browser: Browser, run_id: str) -> None:
     answer = browser.get(f"{RUNS}{run_id}/change/", follow=True)
 

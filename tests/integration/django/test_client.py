@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection, transaction
+from django.test import AsyncClient as AsyncBrowser
 from django.test import Client as Browser
 from django.test import override_settings
 
 from pgflow import FlowClient, RunStarted, Worker
 from pgflow.contrib.django import DjangoWorker, get_client
 from pgflow.errors import RunNotCommittedError, UnknownRunError
-from tests.integration.django.conftest import point_at
+from tests.integration.django.conftest import leave, point_at
 from tests.integration.django.shop.orders.flows import count_words, ship_order
 from tests.integration.django.shop.orders.models import Order
 from tests.plugins.databases import Connection
+from tests.plugins.pooler import PoolerFactory
 from tests.plugins.waiting import DEADLINE, until
 
 
@@ -205,3 +211,32 @@ def test_a_forked_child_has_connections_of_its_own(client: FlowClient, database:
     assert os.waitpid(child, 0)[1] == 0
     get_client().start(ship_order, 3)
     assert runs(database) == 3
+
+
+def test_a_view_waits_under_asgi_too(worker: Worker) -> None:
+    async def ask() -> Any:
+        return (await AsyncBrowser().get("/orders/and-wait/")).json()
+
+    assert list(async_to_sync(ask)()) == ["look"]
+
+
+def test_django_may_go_through_a_pooler(
+    pooler: PoolerFactory, client: FlowClient, database: Connection, dsn: str
+) -> None:
+    point_at(pooler())
+    assert get_client() is not client
+    with DjangoWorker():
+        order = Order.objects.create(amount=4)
+        with transaction.atomic():
+            run = get_client().start(ship_order, order.pk)
+            assert runs(database) == 0
+        assert run.wait(3 * DEADLINE).status == "completed"
+    leave()
+    point_at(dsn)
+
+
+def test_loading_a_project_imports_neither_sqlalchemy_nor_alembic(environment: dict[str, str]) -> None:
+    program = "import django, sys; django.setup(); from pgflow.contrib.django import get_client; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+
+    assert set(done.stdout.split()) & {"sqlalchemy", "alembic", "click", "flask", "rich"} == set()

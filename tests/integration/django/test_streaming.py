@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
-from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -19,7 +18,7 @@ from tests.integration.django.shop.orders.flows import count_words, ship_order
 from tests.integration.django.shop.orders.models import Order
 from tests.plugins.browser import open_stream
 from tests.plugins.databases import Connection
-from tests.plugins.engine import Engine
+from tests.plugins.engine import NOBODY, Engine
 from tests.plugins.gunicorn import gunicorn
 from tests.plugins.waiting import until
 
@@ -82,7 +81,7 @@ def test_a_stream_goes_from_the_start_to_the_end(run_id: str) -> None:
     assert text.endswith("event: end\ndata: {}\n\n")
 
 
-@pytest.mark.parametrize("unknown", [str(uuid4()), "nonsense"])
+@pytest.mark.parametrize("unknown", [str(NOBODY), "nonsense"])
 def test_a_run_that_is_not_there_is_not_found(defined: None, unknown: str) -> None:
     assert Browser().get(f"/runs/{unknown}/events/").status_code == 404
 
