@@ -52,6 +52,7 @@ function connect() {
   source.addEventListener("error", () => {
     if (over) {
       source.close();
+      say(connection, "ended", "Ended");
       return;
     }
     say(connection, "reconnecting", "Reconnecting…");
