@@ -1,6 +1,6 @@
 # Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
 .DEFAULT_GOAL := help
-.PHONY: help install demo bench bench-peers bench-waiters test chaos lint format type freeze build clean
+.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test chaos lint format type freeze build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,6 +16,12 @@ install: $(DEV) ## create .venv with all that the other targets need
 
 demo: $(DEMO) ## run the example for real, on an embedded PostgreSQL or on PGFLOW_DSN; ARGS="URL…" for other pages
 	@$(BIN)/python examples/analyze_websites.py $(ARGS)
+
+web-flask: $(DEMO) ## serve the Flask example with all that it needs; ARGS="--port 8001"
+	@$(BIN)/python examples/web/flask_app/run.py $(ARGS)
+
+web-django: $(DEMO) ## serve the Django example likewise
+	@$(BIN)/python examples/web/django_app/run.py $(ARGS)
 
 bench: $(DEV) ## measure what the engine costs, on an embedded PostgreSQL or on PGFLOW_DSN; ARGS="chain --rounds 5"
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -58,6 +58,13 @@ def connection(shared_dsn: str) -> Iterator[Connection]:
 @pytest.fixture
 def dsn(template: NoopExecutor) -> Iterator[str]:
     """A migrated database of this test's own."""
+    with own_database(template) as dsn:
+        yield dsn
+
+
+@contextmanager
+def own_database(template: NoopExecutor) -> Iterator[str]:
+    """A migrated database for whoever enters this, for fixtures of another scope than `dsn`."""
     with _database(template, template.template_dbname) as dsn:
         yield dsn
         with psycopg.connect(dsn) as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import django
@@ -17,6 +18,13 @@ MANAGE = ROOT / "tests" / "integration" / "django" / "shop" / "manage.py"
 
 def set_up() -> None:
     """Load the project, if that was not done."""
-    if not apps.ready:
-        os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
-        django.setup()
+    if apps.ready:
+        return
+    before = os.environ.get("TZ")
+    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
+    django.setup()
+    # Django makes the project's time zone that of the process, where other tests run too.
+    del os.environ["TZ"]
+    if before is not None:
+        os.environ["TZ"] = before
+    time.tzset()

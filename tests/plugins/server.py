@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -93,6 +93,14 @@ def server() -> Server:
         password=None if given.get("password") is None else str(given["password"]),
         maintenance_dbname=str(given.get("dbname", "postgres")),
     )
+
+
+@pytest.fixture
+def own_server() -> Iterator[EmbeddedServer]:
+    """A server of the test's own, of the kind that the run has, to be restarted."""
+    # Not pytest's folder: each run of root's closes those to the user that PostgreSQL runs as.
+    with tempfile.TemporaryDirectory(prefix="pgflow-test-") as name, make_server(Path(name)) as server:
+        yield server
 
 
 def make_server(folder: Path, settings: Mapping[str, str] = _SETTINGS) -> EmbeddedServer:

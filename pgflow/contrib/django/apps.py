@@ -26,7 +26,7 @@ class PgflowConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers; opens nothing."""
-        conf.remember_database()
+        conf.remember_databases()
         register(check_database)
         connection_created.connect(leave_test_database, dispatch_uid="pgflow")
         post_migrate.connect(install_schema, sender=self, dispatch_uid="pgflow")

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import fields_dict, frozen
@@ -31,7 +32,7 @@ __all__ = [
     "django_dsn",
     "dsns_of",
     "is_a_test_database",
-    "remember_database",
+    "remember_databases",
 ]
 
 
@@ -56,11 +57,17 @@ def configuration() -> Configuration:
     :raises ImproperlyConfigured: it says what nobody would understand.
     """
     given = getattr(settings, "PGFLOW", {})
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured(f"PGFLOW must be a dictionary, and is a {type(given).__name__}")
     known = [name.upper() for name in fields_dict(Configuration)]
     unknown = [key for key in given if key not in known]
     if unknown:
         raise ImproperlyConfigured(f"PGFLOW has no setting {unknown[0]!r}; it has {', '.join(known)}")
-    return Configuration(**{key.lower(): value for key, value in given.items()})
+    configuration = Configuration(**{key.lower(): value for key, value in given.items()})
+    size: Any = configuration.pool_size
+    if not isinstance(size, int) or size < 1:
+        raise ImproperlyConfigured(f"PGFLOW['POOL_SIZE'] must be a number of connections, 1 or more, and not {size!r}")
+    return configuration
 
 
 def database() -> BaseDatabaseWrapper:
@@ -86,11 +93,10 @@ def database() -> BaseDatabaseWrapper:
     return connection
 
 
-def remember_database() -> None:
-    """Note the database's name while it is the project's own: from then on another one is that of a test."""
-    alias = configuration().database
-    if alias in connections.settings:
-        _names.setdefault(alias, connections.settings[alias]["NAME"])
+def remember_databases() -> None:
+    """Note the databases' names while they are the project's own: from then on another one is that of a test."""
+    for alias, database in connections.settings.items():
+        _names.setdefault(alias, database["NAME"])
 
 
 def is_a_test_database() -> bool:
@@ -128,6 +134,8 @@ def _way(dsn: str | None, own: str) -> str | None:
         resolved = dsns.resolve(dsn)
     except DsnError as error:
         raise ImproperlyConfigured(f"PGFLOW: {error}") from None
+    except AttributeError:
+        raise ImproperlyConfigured(f"PGFLOW: a DSN is a text, and not a {type(dsn).__name__}") from None
     if not is_a_test_database():
         return resolved
     # Another way to a test's database, never the way to the project's own.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
-import pytest
 from attrs import frozen
 
 from pgflow import migrations
@@ -23,7 +20,7 @@ from pgflow.models import RunStatus
 from tests.integration.client.listeners import Listeners, wait_until_deaf
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine
-from tests.plugins.server import crash, make_server
+from tests.plugins.server import crash
 from tests.plugins.waiting import until
 
 CROWD = 200
@@ -106,14 +103,6 @@ def test_a_crowd_that_gives_up_leaves_nothing_behind(dsn: str, engine: Engine) -
     until(lambda: Held.by(connector, engine) == before, "as it was before")
     assert not any(run._watch._changed.receivers or run._watch._receivers for run in runs)
     connector.close()
-
-
-@pytest.fixture
-def own_server() -> Iterator[EmbeddedServer]:
-    """A server of the test's own, of the kind that the run has."""
-    # Not pytest's folder: each run of root's closes those to the user that PostgreSQL runs as.
-    with tempfile.TemporaryDirectory(prefix="pgflow-test-") as name, make_server(Path(name)) as server:
-        yield server
 
 
 def test_no_wait_is_lost_when_the_server_crashes(own_server: EmbeddedServer) -> None:

@@ -159,6 +159,7 @@ def test_nobody_adds_changes_or_deletes(browser: Browser) -> None:
     assert browser.get(f"{RUNS}add/").status_code == 403
     assert browser.post(f"{RUNS}{run_id}/change/", {"status": "failed"}).status_code == 403
     assert browser.post(f"{RUNS}{run_id}/delete/", {"post": "yes"}).status_code == 403
+    assert browser.get(f"{RUNS}{run_id}/history/").status_code == 200
     browser.post(RUNS, {"action": "delete_selected", "_selected_action": [str(run_id)]})
     assert get_client().get_run(run_id).status == "completed"
 

@@ -110,9 +110,12 @@ def test_a_database_by_way_of_psycopg2_is_refused(monkeypatch: pytest.MonkeyPatc
             "PGFLOW has no setting 'DATABSE'; it has DATABASE, DSN, LISTEN_DSN, POOL_SIZE, MIGRATE",
         ),
         ({"DSN": "secret of no form="}, "PGFLOW: the DSN is in no form that is understood"),
+        ({"DSN": {"PASSWORD": "secret"}}, "PGFLOW: a DSN is a text, and not a dict"),
+        ({"POOL_SIZE": 0}, "PGFLOW['POOL_SIZE'] must be a number of connections, 1 or more, and not 0"),
+        ("default", "PGFLOW must be a dictionary, and is a str"),
     ],
 )
-def test_what_cannot_be_meant_is_said_by_the_check(given: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_meant_is_said_by_the_check(given: Any, message: str) -> None:
     with override_settings(PGFLOW=given):
         (error,) = check_database()
     assert error.msg.startswith(message)

@@ -10,6 +10,7 @@ SECRET_KEY = "no secret"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
+TIME_ZONE = "Europe/Athens"
 ROOT_URLCONF = "tests.integration.django.shop.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
