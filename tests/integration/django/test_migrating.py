@@ -75,7 +75,7 @@ def test_a_database_of_a_newer_pgflow_is_left_alone(name: str, blank_dsn: str) -
 
 
 def test_a_database_that_cannot_be_used_is_said_before_anything_is_done() -> None:
-    done = manage("migrate", environment=environment_on("nowhere", SHOP_ENGINE="django.db.backends.sqlite3"))
+    done = manage("migrate", environment=environment_on(":memory:", SHOP_ENGINE="django.db.backends.sqlite3"))
 
     assert done.returncode == 1
     assert "(pgflow.E001) pgflow needs PostgreSQL, and DATABASES['default'] is SQLite" in done.stderr
