@@ -48,7 +48,7 @@ _READING_SHARE = 10
 def event_stream(
     run: FlowRun, *, last_event_id: str | None = None, heartbeat: float = 15.0, progress: float | None = 1.0
 ) -> Generator[str, None, None]:
-    """Yield the events of a run, from its start to its end, as the frames of a ``text/event-stream``.
+    """Return the events of a run, from its start to its end, as the frames of a ``text/event-stream``.
 
     The names are ``run:started`` to ``step:failed``, ``step`` standing for all of them, and the data are the payloads
     of `pgflow.events` as JSON. While a step of several tasks is under way, ``step:progress`` brings its ``step_slug``,
@@ -60,7 +60,17 @@ def event_stream(
     gone; it closes the generator then, which leaves nothing behind.
 
     ``last_event_id`` is the header ``Last-Event-ID`` of a browser that comes back; what that has received is left out.
+
+    :raises ValueError: ``heartbeat`` or ``progress`` is no time above 0.
     """
+    if not heartbeat > 0 or not (progress is None or progress > 0):
+        raise ValueError(f"heartbeat and progress are seconds above 0, and not {heartbeat} and {progress}")
+    return _stream(run, last_event_id, heartbeat, progress)
+
+
+def _stream(
+    run: FlowRun, last_event_id: str | None, heartbeat: float, progress: float | None
+) -> Generator[str, None, None]:
     yield _HELLO
     last = _frame("end", {})
     try:

@@ -87,6 +87,12 @@ def test_the_first_frame_goes_out_before_anything_is_read() -> None:
     assert run.mock_calls == []
 
 
+@pytest.mark.parametrize("pace", [{"heartbeat": 0}, {"heartbeat": float("nan")}, {"progress": -1}], ids=str)
+def test_a_pace_that_would_leave_no_rest_is_refused_at_once(pace: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="seconds above 0"):
+        event_stream(Mock(spec=FlowRun), **pace)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("seen", [COMPLETED, FAILED], ids=["completed", "failed"])
 def test_the_data_of_an_event_are_its_payload(seen: RunSnapshot) -> None:
     for frame in frames(seen)[:-1]:
