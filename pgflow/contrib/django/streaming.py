@@ -27,7 +27,8 @@ def stream_run(
     comes back goes on where it was. A stream takes a thread of the server for as long as somebody looks, but no
     connection of Django's: the thread gives that back first, as it does at the end of a request.
 
-    It begins when the view has returned, so that the run may be one that the view's own transaction starts.
+    It begins when the view has returned, so that the run may be one that the view's own transaction starts. Who may see
+    it is for the view to decide.
 
     :param run: a run, or the id of one.
     :raises Http404: there is no such run.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -115,14 +116,15 @@ def test_a_browser_sees_every_event_when_it_happens(site: str, run_id: str, engi
 def test_a_stream_holds_no_connection_of_django_s_and_who_goes_away_leaves_nothing(
     site: str, run_id: str, sessions: Callable[[], list[tuple[str, str]]]
 ) -> None:
-    streams = [open_stream(f"{site}/runs/{run_id}/events/?heartbeat=0.02") for _ in range(8)]
-    for stream in streams:
-        stream.until("step:started")
-
     connection.close()
-    assert not any('FROM "orders_order"' in query for _, query in sessions())
-    for stream in streams:
-        stream.close()
+    with ExitStack() as streams:
+        for _ in range(8):
+            stream = streams.enter_context(open_stream(f"{site}/runs/{run_id}/events/?heartbeat=0.02"))
+            stream.until("step:started")
+        until(
+            lambda: not any('FROM "orders_order"' in query for _, query in sessions()),
+            "no session that the views have asked for orders",
+        )
     until(
         lambda: all(query.startswith("unlisten") for name, query in sessions() if name == "pgflow listener"),
         "listeners that listen on nothing",
