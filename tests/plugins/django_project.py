@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import django
 from django.apps import apps
@@ -20,11 +21,8 @@ def set_up() -> None:
     """Load the project, if that was not done."""
     if apps.ready:
         return
-    before = os.environ.get("TZ")
-    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
-    django.setup()
-    # Django makes the project's time zone that of the process, where other tests run too.
-    del os.environ["TZ"]
-    if before is not None:
-        os.environ["TZ"] = before
+    # Other tests run in this process, and start programs: neither the name of the settings nor the project's time zone,
+    # which Django makes that of the process, is for them.
+    with patch.dict(os.environ, DJANGO_SETTINGS_MODULE=SETTINGS):
+        django.setup()
     time.tzset()
