@@ -123,6 +123,8 @@ class Pool:
             with connection:
                 yield connection
         finally:
+            # Here and not as the pool's own ``reset``, for which every connection would go through another thread.
+            _make_plain(connection)
             pool.putconn(connection)
 
     def _open(self) -> ConnectionPool[Connection]:
@@ -139,7 +141,6 @@ class Pool:
                     reconnect_timeout=_RECONNECT_SECONDS,
                     kwargs=session_options(self._dsn, name=self._name, prepare_threshold=self._prepare_threshold),
                     configure=settle,
-                    reset=_make_plain,
                     name=self._name,
                     open=True,
                 )
