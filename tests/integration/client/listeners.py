@@ -42,9 +42,9 @@ class Listeners:
         )
 
     def terminate(self) -> int:
-        """End each of these sessions; return how many there were."""
+        """End each of these sessions, and return how many there were; none is there any more then."""
         rows = self._engine.rows(
-            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
             "where datname = current_database() and application_name = 'pgflow listener'"
         )
         return len(rows)
