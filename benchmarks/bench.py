@@ -15,6 +15,7 @@ import psycopg
 from attrs import define
 from psycopg import sql
 
+from benchmarks.meter import Cost, measured
 from pgflow import Flow, FlowClient
 
 __all__ = ["Bench"]
@@ -54,6 +55,27 @@ class Bench:
                 process.terminate()
             for process in started:
                 process.wait(_PATIENCE)
+
+    @contextmanager
+    def settings(self, **values: str) -> Iterator[None]:
+        """Have new sessions of the database begin with other settings during the block."""
+        database = sql.Identifier(self.connection.info.dbname)
+        for name, value in values.items():
+            self.connection.execute(
+                sql.SQL("alter database {} set {} = {}").format(database, sql.Identifier(name), sql.Literal(value))
+            )
+        try:
+            yield
+        finally:
+            for name in values:
+                self.connection.execute(sql.SQL("alter database {} reset {}").format(database, sql.Identifier(name)))
+
+    def work_off(self, flow: Flow[Any], inputs: Sequence[object], workers: Sequence[int], *, leave: int = 0) -> Cost:
+        """Start a run for each input, all at once, wait as `until_done` does, and return what that cost."""
+        with measured(self.connection, workers) as cost:
+            self.client.start_many(flow, inputs)
+            self.until_done(flow, leave=leave)
+        return cost
 
     def until_done(self, flow: Flow[Any], *, leave: int = 0) -> None:
         """Return when no more than ``leave`` runs of a flow are open, all of them delayed; none may have failed."""

@@ -9,7 +9,6 @@ from psycopg import sql
 
 from benchmarks.bench import Bench
 from benchmarks.flows import chain, fanout
-from benchmarks.meter import measured
 from pgflow import Flow
 
 _TABLES = ("runs", "step_states", "step_tasks")
@@ -43,10 +42,7 @@ def _rate(
 ) -> float:
     with bench.workers(flow) as workers:
         prepare(bench, flow, inputs[0])
-        with measured(bench.connection, workers) as cost:
-            bench.client.start_many(flow, inputs)
-            bench.until_done(flow)
-    return items / cost.seconds
+        return items / bench.work_off(flow, inputs, workers).seconds
 
 
 def _warm(bench: Bench, flow: Flow[Any], input: object) -> None:

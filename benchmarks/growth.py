@@ -11,7 +11,6 @@ import psycopg
 
 from benchmarks.bench import Bench
 from benchmarks.flows import DEEP, LONG, WIDE, cascade, chain, diamond, fanout, long_chain, nested, single
-from benchmarks.meter import measured
 from pgflow import Flow
 
 _BLOCK = 8192
@@ -57,9 +56,8 @@ def _neighbours(bench: Bench) -> dict[str, object]:
         bench.connection.execute("commit")
         figures[f"single_beside_{many}_delayed"] = _cost(bench, single, range(few), few, workers, leave=many)
     bench.client.register(single, replace=True)
-    with bench.workers(single) as workers, measured(bench.connection, workers) as cost:
-        bench.client.start_many(single, range(many))
-        bench.until_done(single)
+    with bench.workers(single) as workers:
+        cost = bench.work_off(single, range(many), workers)
     figures[f"single_of_{many}_waiting"] = cost.of_each(many)
     return figures
 
@@ -84,9 +82,7 @@ def _cost(
     bench.client.start(flow, inputs[0])
     bench.until_done(flow, leave=leave)
     touched = _touched(bench)
-    with measured(bench.connection, workers) as cost:
-        bench.client.start_many(flow, inputs)
-        bench.until_done(flow, leave=leave)
+    cost = bench.work_off(flow, inputs, workers, leave=leave)
     return {
         **cost.of_each(items),
         "bytes_touched": round((_touched(bench) - touched) * _BLOCK / items),

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from psycopg import sql
-
 from benchmarks.bench import Bench
 from benchmarks.flows import single
 
@@ -16,7 +11,8 @@ _LINES = 15
 def run(bench: Bench) -> dict[str, object]:
     """Microseconds a run that each function of the engine took, without those that it called; the longest first."""
     count = bench.sized(2_000)
-    with _tracked(bench), bench.workers(single, concurrency=10):
+    bench.connection.execute("select pg_stat_reset()")
+    with bench.settings(track_functions="all"), bench.workers(single, concurrency=10):
         for number in range(count):
             bench.client.start(single, number).result()
         # Sessions tell their figures when they end, or when they have been idle for a while.
@@ -32,15 +28,3 @@ def run(bench: Bench) -> dict[str, object]:
 def _reported(bench: Bench) -> int:
     query = "select coalesce(max(calls), 0) from pg_stat_user_functions where funcname = 'complete_tasks'"
     return int(bench.value(query))
-
-
-@contextmanager
-def _tracked(bench: Bench) -> Iterator[None]:
-    """Have the functions of new sessions timed, from zero."""
-    database = sql.Identifier(bench.connection.info.dbname)
-    bench.connection.execute(sql.SQL("alter database {} set track_functions = 'all'").format(database))
-    bench.connection.execute("select pg_stat_reset()")
-    try:
-        yield
-    finally:
-        bench.connection.execute(sql.SQL("alter database {} reset track_functions").format(database))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from benchmarks.bench import Bench
 from benchmarks.flows import chain, fanout, slow
-from benchmarks.meter import measured
 from pgflow import Flow
 
 _COUNTS = (1, 2, 4, 8)
@@ -42,30 +40,16 @@ def _rates(bench: Bench, flow: Flow[Any], inputs: Sequence[object], items: int) 
         with bench.workers(flow, count=count) as workers:
             bench.client.start(flow, inputs[0])
             bench.until_done(flow)
-            with measured(bench.connection, workers) as cost:
-                bench.client.start_many(flow, inputs)
-                bench.until_done(flow)
-        rates[count] = items / cost.seconds
+            rates[count] = items / bench.work_off(flow, inputs, workers).seconds
     return {
         **{f"{count}_per_second": round(rate, 1) for count, rate in rates.items()},
         "worst_share": round(min(rates.values()) / max(rates.values()), 2),
     }
 
 
-@contextmanager
-def slow_commits(bench: Bench) -> Iterator[None]:
+def slow_commits(bench: Bench) -> AbstractContextManager[None]:
     """Have the commits of new sessions take longer."""
-    database = sql.Identifier(bench.connection.info.dbname)
-    settings = {"commit_delay": str(_COMMIT_DELAY), "commit_siblings": "0"}
-    for name, value in settings.items():
-        bench.connection.execute(
-            sql.SQL("alter database {} set {} = {}").format(database, sql.Identifier(name), sql.Literal(value))
-        )
-    try:
-        yield
-    finally:
-        for name in settings:
-            bench.connection.execute(sql.SQL("alter database {} reset {}").format(database, sql.Identifier(name)))
+    return bench.settings(commit_delay=str(_COMMIT_DELAY), commit_siblings="0")
 
 
 @contextmanager

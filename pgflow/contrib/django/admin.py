@@ -102,7 +102,8 @@ class RunAdmin(ModelAdmin):  # type: ignore[type-arg]
     list_display_links = ("id_of_run",)
     list_filter = (FlowFilter, "status", AgeFilter)
     list_per_page = 50
-    # Counting and sorting are what a large table is slow at: the order is that of the primary key, nothing is counted.
+    # Counting and sorting are what a large table is slow at: the order is that of the primary key, and `Estimating`
+    # counts no more than the first rows.
     ordering = ("-run_id",)
     sortable_by = ()
     show_full_result_count = False

@@ -27,7 +27,18 @@ def _choices(statuses: type[RunStatus] | type[StepStatus]) -> list[tuple[str, st
     return [(status.value, status.value) for status in statuses]
 
 
-class Run(models.Model):
+class _Table(models.Model):
+    """A table that Django neither makes nor changes."""
+
+    objects = _InTheSchema()
+
+    class Meta:
+        abstract = True
+        managed = False
+        default_permissions: tuple[str, ...] = ()
+
+
+class Run(_Table):
     """A run of a flow."""
 
     run_id = models.UUIDField("run", primary_key=True)
@@ -42,10 +53,7 @@ class Run(models.Model):
     completed_at = models.DateTimeField("completed", null=True)
     failed_at = models.DateTimeField("failed", null=True)
 
-    objects = _InTheSchema()
-
-    class Meta:
-        managed = False
+    class Meta(_Table.Meta):
         db_table = '"pgflow"."runs"'
         default_permissions = ("view",)
         # Ids begin with the time, unless the caller has chosen them: the newest first, by the primary key's index.
@@ -55,7 +63,7 @@ class Run(models.Model):
         return f"{self.flow_slug} {self.run_id}"
 
 
-class StepState(models.Model):
+class StepState(_Table):
     """A step of a run; its key is the run and the slug."""
 
     run_id = models.UUIDField(primary_key=True)
@@ -72,15 +80,11 @@ class StepState(models.Model):
     completed_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
 
-    objects = _InTheSchema()
-
-    class Meta:
-        managed = False
+    class Meta(_Table.Meta):
         db_table = '"pgflow"."step_states"'
-        default_permissions = ()
 
 
-class StepTask(models.Model):
+class StepTask(_Table):
     """A task of a step; its key is the run, the step and the index."""
 
     run_id = models.UUIDField(primary_key=True)
@@ -98,28 +102,20 @@ class StepTask(models.Model):
     failed_at = models.DateTimeField(null=True)
     last_worker_id = models.UUIDField(null=True)
 
-    objects = _InTheSchema()
-
-    class Meta:
-        managed = False
+    class Meta(_Table.Meta):
         db_table = '"pgflow"."step_tasks"'
-        default_permissions = ()
 
 
-class DefinedFlow(models.Model):
+class DefinedFlow(_Table):
     """A flow that the database knows."""
 
     flow_slug = models.TextField(primary_key=True)
 
-    objects = _InTheSchema()
-
-    class Meta:
-        managed = False
+    class Meta(_Table.Meta):
         db_table = '"pgflow"."flows"'
-        default_permissions = ()
 
 
-class DefinedStep(models.Model):
+class DefinedStep(_Table):
     """A step of such a flow; its key is the flow and the slug."""
 
     flow_slug = models.TextField(primary_key=True)
@@ -127,9 +123,5 @@ class DefinedStep(models.Model):
     step_index = models.IntegerField()
     step_type = models.TextField()
 
-    objects = _InTheSchema()
-
-    class Meta:
-        managed = False
+    class Meta(_Table.Meta):
         db_table = '"pgflow"."steps"'
-        default_permissions = ()
