@@ -12,6 +12,7 @@ __all__ = ["OneLineErrors", "dsn_option", "main"]
 #: Command, and what ``pgflow --help`` says of it: to know that, nothing needs importing.
 _COMMANDS = {
     "migrate": "Install the schema, or take it to another revision.",
+    "check": "Examine a database, and say what to do about each finding.",
     "start": "Start a run of a flow, and wait for it if you like.",
     "worker": "Work on the tasks of flows.",
 }

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-__all__ = ["install_sql", "uninstall_sql"]
+__all__ = ["install_sql", "missing_sql", "uninstall_sql"]
 
 _MARKER = "Created by the migrations of pgflow, which drop it with themselves."
+
+_MISSING = """
+select string_agg(format('pgmq.%s(%s)', needed.name, array_to_string(needed.arguments, ', ')), ', ')
+  from (values
+    ('create', '{text}'::regtype[]),
+    ('drop_queue', '{text}'),
+    ('send_batch', '{text,jsonb[],integer}'),
+    ('delete', '{text,bigint[]}')
+  ) as needed (name, arguments)
+ where not exists (
+   select 1
+     from pg_catalog.pg_proc as p
+    where p.pronamespace = 'pgmq'::regnamespace
+      and p.proname = needed.name
+      and cardinality(needed.arguments) between p.pronargs - p.pronargdefaults and p.pronargs
+      and (string_to_array(p.proargtypes::text, ' ')::oid[])[1:cardinality(needed.arguments)]
+          = needed.arguments::oid[]
+ )
+"""
 
 _INSTALL = """
 do $pgflow_install$
@@ -23,23 +42,7 @@ begin
     end if;
   end if;
 
-  select string_agg(format('pgmq.%s(%s)', needed.name, array_to_string(needed.arguments, ', ')), ', ')
-    into v_missing
-    from (values
-      ('create', '{{text}}'::regtype[]),
-      ('drop_queue', '{{text}}'),
-      ('send_batch', '{{text,jsonb[],integer}}'),
-      ('delete', '{{text,bigint[]}}')
-    ) as needed (name, arguments)
-   where not exists (
-     select 1
-       from pg_catalog.pg_proc as p
-      where p.pronamespace = 'pgmq'::regnamespace
-        and p.proname = needed.name
-        and cardinality(needed.arguments) between p.pronargs - p.pronargdefaults and p.pronargs
-        and (string_to_array(p.proargtypes::text, ' ')::oid[])[1:cardinality(needed.arguments)]
-            = needed.arguments::oid[]
-   );
+  v_missing := ({missing});
   if v_missing is not null then
     raise exception 'The pgmq of this database is too old for pgflow: it lacks %. '
                     'Update it, then migrate again.', v_missing;
@@ -80,7 +83,12 @@ def install_sql() -> str:
     """
     from pgmq.install import get_embedded_install_sql
 
-    return _INSTALL.format(pgmq=get_embedded_install_sql(), marker=_MARKER)
+    return _INSTALL.format(pgmq=get_embedded_install_sql(), marker=_MARKER, missing=_MISSING)
+
+
+def missing_sql() -> str:
+    """A query for the functions of pgmq that pgflow needs and a database's pgmq lacks, as one text; null if none."""
+    return _MISSING
 
 
 def uninstall_sql() -> str:

@@ -17,7 +17,7 @@ LAYERS = (
     {"errors", "models", "events", "abc"},
     {"dsl", "signals"},
     {"dsn", "_fork", "engine", "connector", "listener", "migrations", "schema", "embedded"},
-    {"client", "worker"},
+    {"client", "worker", "inspection"},
     {"testing", "pytest_plugin", "cli", "__main__"},
     {"contrib"},
 )
@@ -30,6 +30,7 @@ FORBIDDEN = {
     "dsl": {"psycopg", "psycopg_pool", "sqlalchemy", "alembic", "blinker", "click", "rich"},
     "client": {"alembic", "click", "rich"},
     "worker": {"alembic", "sqlalchemy", "click", "rich"},
+    "inspection": {"alembic", "sqlalchemy", "click", "rich"},
     "contrib": {"alembic", "sqlalchemy", "rich"},
 }
 
