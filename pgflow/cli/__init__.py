@@ -13,6 +13,7 @@ __all__ = ["OneLineErrors", "dsn_option", "main"]
 _COMMANDS = {
     "migrate": "Install the schema, or take it to another revision.",
     "check": "Examine a database, and say what to do about each finding.",
+    "compile": "Print the SQL that defines flows, or write an Alembic revision of it.",
     "start": "Start a run of a flow, and wait for it if you like.",
     "worker": "Work on the tasks of flows.",
 }
