@@ -11,6 +11,7 @@ __all__ = ["OneLineErrors", "dsn_option", "main"]
 
 #: Command, and what ``pgflow --help`` says of it: to know that, nothing needs importing.
 _COMMANDS = {
+    "dev": "Run a PostgreSQL, and a worker that reloads changed code.",
     "migrate": "Install the schema, or take it to another revision.",
     "check": "Examine a database, and say what to do about each finding.",
     "compile": "Print the SQL that defines flows, or write an Alembic revision of it.",

@@ -14,7 +14,7 @@ from typing import Any
 from pgflow.dsl import Flow
 from pgflow.errors import DefinitionError
 
-__all__ = ["load_flows"]
+__all__ = ["file_of", "load_flows"]
 
 
 def load_flows(targets: Iterable[str | Flow[Any]]) -> list[Flow[Any]]:
@@ -32,11 +32,21 @@ def load_flows(targets: Iterable[str | Flow[Any]]) -> list[Flow[Any]]:
     return list(found.values())
 
 
-def _load(target: str) -> list[Flow[Any]]:
+def file_of(target: str) -> Path | None:
+    """Return the path of the ``.py`` file that a target names, None where it names a module otherwise."""
+    name, _ = _parts(target)
+    return Path(name) if name.endswith(".py") else None
+
+
+def _parts(target: str) -> tuple[str, str]:
+    """Return what a target says of the module and of the flow in it."""
     # The path of a file may hold a colon itself, on Windows after the drive.
     name, colon, wanted = target.rpartition(":")
-    if not colon or wanted.endswith(".py"):
-        name, wanted = target, ""
+    return (target, "") if not colon or wanted.endswith(".py") else (name, wanted)
+
+
+def _load(target: str) -> list[Flow[Any]]:
+    name, wanted = _parts(target)
     if not name:
         raise DefinitionError(f"{target!r} names no module: it takes MODULE or MODULE:FLOW")
     module = _import(name)
