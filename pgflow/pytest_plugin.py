@@ -7,7 +7,7 @@ the extra ``embedded``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,9 @@ import pytest
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["pgflow_connection", "pgflow_dsn"]
+    from pgflow.testing import DrivenRun
+
+__all__ = ["pgflow_connection", "pgflow_dsn", "pgflow_run"]
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +49,16 @@ def pgflow_connection(pgflow_dsn: str) -> Iterator[psycopg.Connection[Any]]:
             yield connection
         finally:
             connection.rollback()
+
+
+@pytest.fixture
+def pgflow_run(pgflow_connection: psycopg.Connection[Any]) -> Callable[..., DrivenRun]:
+    """`pgflow.testing.run_flow` on ``pgflow_connection``: ``pgflow_run(flow, input)`` leaves nothing behind."""
+    from functools import partial
+
+    from pgflow.testing import run_flow
+
+    return partial(run_flow, connection=pgflow_connection)
 
 
 @contextmanager

@@ -65,6 +65,15 @@ class CompiledStep:
         args, kwargs = self.bind(task_input, ctx)
         return self._output.dump(self.handler(*args, **kwargs))
 
+    def dump_step_output(self, output: Any) -> Json:
+        """The counterpart of `load_step_output`: what the engine holds where the step has this output.
+
+        :raises MisfitError: if it is not what the step returns.
+        """
+        if not self.is_fanout:
+            return self._output.dump(output)
+        return [self._output.dump(each) for each in output]
+
     def load_step_output(self, output: Json) -> Any:
         """The step's output, structured: for a fan-out the list of its tasks' outputs."""
         if not self.is_fanout:

@@ -62,11 +62,14 @@ class TaskTransaction:
             raise PgflowError("the handler has closed ctx.connection: leave that to the worker")
         if self._session is not None:
             self._session.commit()
-        if BorrowedCalls(self.connection).complete_tasks([completion]):
+        if not self._is_taken(completion):
             self.roll_back()
             return False
         self._stack.close()
         return True
+
+    def _is_taken(self, completion: Completion) -> bool:
+        return not BorrowedCalls(self.connection).complete_tasks([completion])
 
     def roll_back(self) -> None:
         """Undo everything; idempotent, and it raises nothing that a lost connection has to say."""

@@ -1,11 +1,13 @@
-"""Tests of flows without a worker: one run, driven to its end in the calling thread, on one connection."""
+"""One run, driven to its end in the calling thread, on one connection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from attrs import frozen
 
 from pgflow.client import FlowClient, FlowRun
 from pgflow.engine.borrowing import BorrowedConnector
@@ -16,15 +18,43 @@ from pgflow.worker.failures import failure_of
 from pgflow.worker.steps import known_steps
 
 if TYPE_CHECKING:
-    from pgflow.dsl import Flow
+    from pgflow.dsl import AnyStep, Flow
 
-__all__ = ["run_flow"]
+__all__ = ["Attempt", "DrivenRun", "run_flow"]
 
 #: Seconds: nobody else is to take a task over, not even during a session with a debugger.
 _LEASE = 86_400.0
 
 
-def run_flow(flow: Flow[Any], input: Any = None, *, connection: Any = None) -> FlowRun:
+@frozen
+class Attempt:
+    """One call of a handler."""
+
+    step_slug: str
+    #: The item's place in the fan-out's array; 0 for a single step.
+    task_index: int
+    #: 1 for the first attempt at a task.
+    number: int
+    #: What the handler raised, as it was raised; None if it returned.
+    error: Exception | None
+
+
+class DrivenRun(FlowRun):
+    """A run that `run_flow` has driven to its end: it knows how."""
+
+    #: Every call of a handler, in the order in which they were made.
+    attempts: Sequence[Attempt] = ()
+
+    def attempts_at(self, step: AnyStep | str) -> list[Attempt]:
+        """Return the calls of one step's handler; none if it was never called.
+
+        :raises UnknownStepError: the flow has no such step.
+        """
+        slug = self.step(step).slug
+        return [attempt for attempt in self.attempts if attempt.step_slug == slug]
+
+
+def run_flow(flow: Flow[Any], input: Any = None, *, connection: Any = None) -> DrivenRun:
     """Start a run of ``flow`` with ``input``, call its handlers here and now, and return the run, completed or failed.
 
     There is no thread and no sleeping: a retry follows at once, whatever its delay, and timeouts are not enforced.
@@ -39,9 +69,11 @@ def run_flow(flow: Flow[Any], input: Any = None, *, connection: Any = None) -> F
     """
     with _connector(connection) as connector:
         connector.ensure_flow(flow.definition())
-        run = FlowClient(connector=connector).start(flow, input)
-        _drive(flow, run.run_id, connector)
-        return run.refresh()
+        started = FlowClient(connector=connector).start(flow, input)
+        run = DrivenRun(started._client, started._watch, started._values)
+        run.attempts = tuple(_drive(flow, run.run_id, connector))
+        run.refresh()
+        return run
 
 
 @contextmanager
@@ -57,7 +89,7 @@ def _connector(connection: Any) -> Iterator[BorrowedConnector]:
         yield BorrowedConnector(own)
 
 
-def _drive(flow: Flow[Any], run_id: UUID, connector: BorrowedConnector) -> None:
+def _drive(flow: Flow[Any], run_id: UUID, connector: BorrowedConnector) -> Iterator[Attempt]:
     """Run tasks until none is left; a failed task may have ended the run for the others."""
     steps = known_steps(flow)
     database = HandlerDatabase(connector)
@@ -68,10 +100,12 @@ def _drive(flow: Flow[Any], run_id: UUID, connector: BorrowedConnector) -> None:
             try:
                 output = step.call(record.input, context)
             except Exception as error:
+                yield Attempt(record.step_slug, record.task_index, record.attempts_count, error)
                 connector.fail_tasks([failure_of(record.key, error)])
                 if _is_over(run_id, connector):
                     return
             else:
+                yield Attempt(record.step_slug, record.task_index, record.attempts_count, None)
                 # What a handler has committed itself is in the engine.
                 if not isinstance(output, Transacted):
                     connector.complete_tasks([Completion(record.key, output)])

