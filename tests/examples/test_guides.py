@@ -152,6 +152,38 @@ def test_waiting(
     assert database.execute("select distinct status from pgflow.runs").fetchall() == [("completed",)]
 
 
+def test_testing(dsn: str, tmp_path: Path) -> None:
+    for name, text in files("testing.md").items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "."]
+    environment = {**os.environ, "PGFLOW_TEST_DSN": dsn}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    written = guide_text("testing.md").count("\ndef test_")
+    assert f"{written} passed" in done.stdout, done.stdout + done.stderr
+
+    shown = re.search(r"^AssertionError: .*?^```", guide_text("testing.md"), flags=re.DOTALL | re.MULTILINE)
+    assert shown is not None
+    (tmp_path / "test_failing.py").write_text(FAILING, encoding="utf-8")
+    done = subprocess.run(
+        [*command, "-k", "fails"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    for line in shown[0].splitlines()[1:-1]:
+        assert line in done.stdout
+    assert "raise FailPermanently" in done.stdout
+
+
+FAILING = """
+from orders import Order, flow
+
+from pgflow.testing import assert_completed
+
+
+def test_fails(pgflow_run):
+    assert_completed(pgflow_run(flow, Order(7, [31])))
+"""
+
+
 def test_transactions(
     dsn: str, database: Connection, connect: Callable[..., Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
