@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["OneLineErrors", "dsn_option", "main"]
+__all__ = ["OneLineErrors", "dsn_option", "log_level_option", "main"]
 
 #: Command, and what ``pgflow --help`` says of it: to know that, nothing needs importing.
 _COMMANDS = {
@@ -62,6 +62,17 @@ def dsn_option(command: Any) -> Any:
         "--dsn",
         metavar="DSN",
         help="The database: a URI, key=value pairs, or a SQLAlchemy URL. Default: the environment's PGFLOW_DSN.",
+    )(command)
+
+
+def log_level_option(command: Any) -> Any:
+    """The option ``--log-level`` of the commands that run a worker."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+        default="info",
+        show_default=True,
+        help="What the worker logs, on standard error.",
     )(command)
 
 

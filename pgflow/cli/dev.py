@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from pgflow.cli import dsn_option
+from pgflow.cli import dsn_option, log_level_option
 
 __all__ = ["dev"]
 
@@ -48,13 +48,7 @@ _GLANCE = 0.2
     show_default=True,
     help="Seconds for running handlers to finish before the worker is started anew.",
 )
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
-    default="info",
-    show_default=True,
-    help="What the worker logs, on standard error.",
-)
+@log_level_option
 def dev(
     targets: tuple[str, ...],
     dsn: str | None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pgflow.cli import dsn_option
+from pgflow.cli import dsn_option, log_level_option
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -38,13 +38,7 @@ _LONGEST = 86_400
     show_default=True,
     help="Seconds for running handlers to finish after SIGTERM or SIGINT.",
 )
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
-    default="info",
-    show_default=True,
-    help="What to log, on standard error.",
-)
+@log_level_option
 def worker(
     targets: tuple[str, ...],
     dsn: str | None,
