@@ -22,6 +22,7 @@
     ├── ClientClosedError                   a client that was closed is used, or waited with
     ├── ServerGoneError (ConnectionError)   the server did not come back while a run was awaited
     ├── ProcessDiedError                    the process that ran a handler crashed, was killed, or did not start
+    ├── ExtraMissingError (ImportError)     an optional library that was asked for is not installed
     ├── EmbeddedServerError                 the embedded PostgreSQL does not start, run or stop
     ├── IsolationLevelError                 a transition outside READ COMMITTED
     └── SchemaError                         the database is not at the revision this code needs
@@ -49,6 +50,7 @@ __all__ = [
     "DsnError",
     "DuplicateStepError",
     "EmbeddedServerError",
+    "ExtraMissingError",
     "FlowShapeError",
     "HandlerSignatureError",
     "InvalidSlugError",
@@ -183,6 +185,10 @@ class ServerGoneError(PgflowError, ConnectionError):
 
 class ProcessDiedError(PgflowError):
     """The process that ran a handler has ended without a result, or could not be started; it is an attempt's error."""
+
+
+class ExtraMissingError(PgflowError, ImportError):
+    """A library that only some need, such as rich, is not installed; the message names the extra that brings it."""
 
 
 class EmbeddedServerError(PgflowError):

@@ -14,10 +14,10 @@ PACKAGE = Path(pgflow.__file__).parent
 
 #: From the bottom up; a module imports from its own layer and from those below it.
 LAYERS = (
-    {"errors", "models", "events", "abc"},
+    {"errors", "models", "events", "abc", "graph"},
     {"dsl", "signals"},
-    {"dsn", "_fork", "engine", "connector", "listener", "migrations", "schema", "embedded"},
-    {"client", "worker", "inspection"},
+    {"dsn", "_fork", "engine", "connector", "listener", "migrations", "schema", "embedded", "inspection"},
+    {"client", "worker"},
     {"testing", "pytest_plugin", "cli", "__main__"},
     {"contrib"},
 )
@@ -27,10 +27,11 @@ FORBIDDEN = {
     "errors": {"psycopg", "sqlalchemy", "alembic", "blinker", "click"},
     "models": {"psycopg", "sqlalchemy", "alembic", "blinker", "click"},
     "abc": {"psycopg", "sqlalchemy", "alembic", "blinker", "click"},
+    "graph": {"psycopg", "sqlalchemy", "alembic", "blinker", "click"},
+    "inspection": {"sqlalchemy", "alembic", "click", "rich"},
     "dsl": {"psycopg", "psycopg_pool", "sqlalchemy", "alembic", "blinker", "click", "rich"},
     "client": {"alembic", "click", "rich"},
     "worker": {"alembic", "sqlalchemy", "click", "rich"},
-    "inspection": {"alembic", "sqlalchemy", "click", "rich"},
     "contrib": {"alembic", "sqlalchemy", "rich"},
 }
 

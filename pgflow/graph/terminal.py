@@ -1,0 +1,60 @@
+"""A graph in a terminal: a line a step, with its lanes, its state, and a bar for a fan-out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from pgflow.graph.lanes import NODE, lanes
+from pgflow.graph.model import FlowGraph, GraphStep
+from pgflow.graph.palette import look_of
+from pgflow.models import StepStatus
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["picture"]
+
+_BAR = 24
+
+
+def picture(graph: FlowGraph, *, first: int = 0, last: int | None = None) -> Table:
+    """Return the steps of a graph as lines, or of a large one those from ``first`` to before ``last``."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for column in ("lanes", "step", "bar"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("note", overflow="ellipsis", no_wrap=True)
+    for lane, step in list(zip(lanes(graph), graph.steps, strict=True))[first:last]:
+        look = look_of(step.status)
+        drawn = Text(lane, "dim")
+        node = lane.index(NODE)
+        drawn.stylize(f"not dim {look.style}" if look.style != "dim" else "dim", node, node + 1)
+        if look.mark:
+            drawn = drawn[:node] + Text(look.mark, drawn[node].spans[-1].style) + drawn[node + 1 :]
+        table.add_row(drawn, Text(step.slug, look.style), _bar(step), Text(_note(step, graph), "dim"))
+    return table
+
+
+def _note(step: GraphStep, graph: FlowGraph) -> str:
+    if step.status is not None:
+        return step.note
+    words = ["fan-out"] if step.is_fanout else []
+    if step.deps:
+        words.append(f"after {', '.join(step.deps)}")
+    return ", ".join(words)
+
+
+def _bar(step: GraphStep) -> RenderableType:
+    if not step.is_fanout or step.done is None or not step.tasks:
+        return ""
+    is_over = step.status in (StepStatus.FAILED, StepStatus.CANCELLED)
+    return ProgressBar(
+        total=step.tasks,
+        completed=step.done,
+        width=_BAR,
+        complete_style="red" if is_over else "cyan",
+        finished_style="green",
+    )
