@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from pgflow.events import Event
+    from pgflow.graph.model import Shape
 
 __all__ = [
     "Client",
@@ -187,6 +188,12 @@ class FlowRealtime(Protocol):
 
     def get_run_with_states(self, run_id: UUID) -> RunSnapshot | None:
         """The snapshot of a run, or None if there is no such run."""
+
+    def get_flow_shape(self, flow_slug: str) -> Sequence[Shape]:
+        """The steps of a flow, each after those that it depends on; none if there is no such flow.
+
+        Only a role that may read tables may ask: the engine has no function for it.
+        """
 
 
 class Client(FlowStarter, FlowRealtime, Protocol):

@@ -17,6 +17,7 @@ _COMMANDS = {
     "compile": "Print the SQL that defines flows, or write an Alembic revision of it.",
     "start": "Start a run of a flow, and wait for it if you like.",
     "worker": "Work on the tasks of flows.",
+    "flows": "List flows, or draw one.",
     "runs": "List runs, the newest first.",
     "show": "Show a run: its steps, tasks, attempts and errors.",
     "workers": "List the workers, and what they are busy with.",

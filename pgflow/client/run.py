@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, overload
 from uuid import UUID
 
 from pgflow.client.dispatch import SIGNALS
+from pgflow.client.drawing import drawn
 from pgflow.client.step import FlowStep
 from pgflow.client.values import Values
 from pgflow.client.watch import Receiver, RunWatch
 from pgflow.errors import RunFailedError, UnknownStepError
 from pgflow.events import Event
+from pgflow.graph import FlowGraph
+from pgflow.graph.drawn import Drawn
 from pgflow.models import RunRow, RunStatus, StepRow
 
 if TYPE_CHECKING:
     from pgflow.client.client import FlowClient
     from pgflow.dsl import FanoutStep, Step
+    from pgflow.graph.model import Shape
 
 __all__ = ["FlowRun"]
 
@@ -27,13 +31,13 @@ R = TypeVar("R")
 E = TypeVar("E")
 
 
-class FlowRun:
+class FlowRun(Drawn):
     """One run of a flow; `FlowClient` makes it, and it keeps its client alive.
 
     What it says of itself is what is known: as of its start or `FlowClient.get_run`, brought up to date by everything
     that waits, by receivers, and by `refresh`. Values are structured by annotation where the run was started with a
     `Flow`, and plain JSON where it was named by a slug. It may be shared by threads; it pickles as the `RunRow` that it
-    last knew.
+    last knew. A notebook shows it as a graph with the states of its steps, and so does ``rich.print``.
     """
 
     def __init__(self, client: FlowClient, watch: RunWatch, values: Values) -> None:
@@ -111,6 +115,28 @@ class FlowRun:
         if not self._watch.state.steps:
             self.refresh()
         return {slug: FlowStep(self, slug, self._values.step_loader(slug)) for slug in self._watch.state.steps}
+
+    def graph(self) -> FlowGraph:
+        """Its steps as a graph with what is known of their states, to be drawn.
+
+        Where it was not started with a `Flow`, what its steps depend on is read from the tables, which takes a role
+        that may read them; psycopg's ``InsufficientPrivilege`` is raised otherwise.
+        """
+        if not self._watch.state.steps:
+            self.refresh()
+        return drawn(self.flow_slug, self._shapes(), self._watch.state.steps)
+
+    def _shapes(self) -> Sequence[Shape]:
+        flow = self._values.flow
+        return self._client._connector.get_flow_shape(self.flow_slug) if flow is None else list(flow.steps.values())
+
+    def _shown(self) -> FlowGraph | None:
+        try:
+            if not self._is_over:
+                self.refresh()
+            return self.graph()
+        except Exception:  # it is only looked at: what is known of it can always be shown
+            return None
 
     # Waiting
 

@@ -12,6 +12,8 @@ from pgflow.dsl.options import FlowOptions, StepOptions
 from pgflow.dsl.slugs import check_flow_slug, check_step_slug, likeness
 from pgflow.dsl.step import AnyStep, FanoutStep, Step, StepHandle
 from pgflow.errors import DefinitionError, DuplicateStepError, UnknownDependencyError
+from pgflow.graph import FlowGraph
+from pgflow.graph.drawn import Drawn
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -24,8 +26,10 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class Flow(Generic[In]):
+class Flow(Drawn, Generic[In]):
     """A flow: steps and what they depend on, added with the decorator `step`.
+
+    A notebook shows its graph, and so does ``rich.print``.
 
     :param slug: its name, unique in the database: letters, digits, ``_`` and ``-``, at most 47 characters.
     :param input: the type of a run's input; without it any plain JSON is taken.
@@ -184,6 +188,10 @@ class Flow(Generic[In]):
     def steps(self) -> Mapping[str, AnyStep]:
         """The steps by slug, in the order of their definition, which is topological."""
         return MappingProxyType(self._steps)
+
+    def graph(self) -> FlowGraph:
+        """The steps as a graph, to be drawn."""
+        return FlowGraph.of_shapes(self.slug, list(self._steps.values()))
 
     def definition(self) -> dict[str, Any]:
         """The flow as the engine's ``ensure_flow`` takes it: JSON, with null for what a step leaves to the flow."""
