@@ -20,6 +20,8 @@ _COMMANDS = {
     "flows": "List flows, or draw one.",
     "runs": "List runs, the newest first.",
     "show": "Show a run: its steps, tasks, attempts and errors.",
+    "top": "Show queues, workers and throughput, again and again.",
+    "watch": "Watch a run until it ends.",
     "workers": "List the workers, and what they are busy with.",
 }
 

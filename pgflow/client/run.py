@@ -140,15 +140,25 @@ class FlowRun(Drawn):
 
     # Waiting
 
-    def wait(self, timeout: float | None = None) -> FlowRun:
+    def wait(self, timeout: float | None = None, *, progress: bool = False) -> FlowRun:
         """Block until it has completed or failed, and return it; never raises for a failure.
 
+        With ``progress`` it is drawn meanwhile on standard error, with a bar for each fan-out; where that is no
+        terminal, a line is written for each change. This takes the extra ``cli``.
+
+        :raises ExtraMissingError: ``progress`` is wanted, and rich is not installed.
         :raises WaitTimeoutError: after ``timeout`` seconds; None waits for ever.
         :raises UnknownRunError: it was deleted, or the transaction in which it was started was rolled back.
         :raises RunNotCommittedError: that transaction is still open.
         :raises ServerGoneError: the server went away and did not come back for minutes.
         """
-        self._wait(lambda: self._is_over, f"the end of {self._name}", timeout)
+        if progress:
+            from pgflow.client.progress import follow, progress_of
+            from pgflow.graph.progress import open_view
+
+            follow(self, open_view(stderr=True), progress_of(self), timeout)
+        else:
+            self._wait(lambda: self._is_over, f"the end of {self._name}", timeout)
         return self
 
     def result(self, timeout: float | None = None) -> dict[str, Any]:

@@ -23,11 +23,14 @@ _BAR = 24
 
 def picture(graph: FlowGraph, *, first: int = 0, last: int | None = None) -> Table:
     """Return the steps of a graph as lines, or of a large one those from ``first`` to before ``last``."""
+    rows = list(zip(lanes(graph), graph.steps, strict=True))[first:last]
     table = Table.grid(padding=(0, 2, 0, 0))
-    for column in ("lanes", "step", "bar"):
-        table.add_column(column, no_wrap=True)
+    # Where there is no room, bars become shorter, then notes are cut; what leads from step to step stays.
+    table.add_column("lanes", no_wrap=True, min_width=max((len(lane) for lane, _ in rows), default=0))
+    table.add_column("step", no_wrap=True, min_width=max((len(step.slug) for _, step in rows), default=0))
+    table.add_column("bar", max_width=_BAR)
     table.add_column("note", overflow="ellipsis", no_wrap=True)
-    for lane, step in list(zip(lanes(graph), graph.steps, strict=True))[first:last]:
+    for lane, step in rows:
         look = look_of(step.status)
         drawn = Text(lane, "dim")
         node = lane.index(NODE)
@@ -54,7 +57,6 @@ def _bar(step: GraphStep) -> RenderableType:
     return ProgressBar(
         total=step.tasks,
         completed=step.done,
-        width=_BAR,
         complete_style="red" if is_over else "cyan",
         finished_style="green",
     )

@@ -223,3 +223,25 @@ def test_workers(
     assert f":{os.getpid()}', ['ship-order', 'send-mail'], 'running', 0)" in capsys.readouterr().out
     assert database.execute("select status from pgflow.get_workers()").fetchall() == [("stopped",)]
     assert database.execute("select distinct status from pgflow.runs").fetchall() == [("completed",)]
+
+
+def test_watching(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (text,) = files("watching.md").values()
+    (tmp_path / "orders.py").write_text(text, encoding="utf-8")
+    (command,) = commands("watching.md")
+    drawn = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "\n".join(line.rstrip() for line in drawn.stdout.splitlines()) in guide_text("watching.md")
+
+    monkeypatch.setenv("PGFLOW_DSN", dsn)
+    definitions, rest = program("watching.md").split("from pgflow import FlowClient\n")
+    names: dict[str, Any] = {"__name__": "guide", "FlowClient": FlowClient}
+    exec(compile(definitions, "watching.md", "exec", dont_inherit=True), names)
+    with Worker(names["flow"], dsn):
+        exec(compile(rest, "watching.md", "exec", dont_inherit=True), names)
+    shown = capsys.readouterr()
+    assert "✓ pack  12 of 12 tasks" in shown.err
+    assert "class s0,s1,s2,s3 completed" in shown.out

@@ -92,6 +92,6 @@ def test_a_run_that_is_not_there_is_said_in_one_line(pgflow: Pgflow) -> None:
     assert pgflow("show", str(NOBODY), status=1) == f"Error: there is no run {NOBODY}\n"
 
 
-@pytest.mark.parametrize("command", ["show"])
+@pytest.mark.parametrize("command", ["show", "watch"])
 def test_what_is_no_run_id_is_refused(pgflow: Pgflow, command: str) -> None:
     assert "'latest' is no run id: a run id is a UUID; `pgflow runs` lists them" in pgflow(command, "latest", status=2)
