@@ -46,9 +46,9 @@ class MovingView:
             f"  {spoken(progress.seconds)}",
         )
         troubles = [_line(trouble) for trouble in progress.troubles[-_MOST_TROUBLES:]]
-        left_out = len(progress.troubles) - len(troubles)
-        if left_out > 0:
-            troubles.append(Text(f"  and {counted(left_out, 'other task')} with failed attempts", "dim"))
+        if len(progress.troubles) > len(troubles):
+            # How many is not known here: whoever reads them reads no more than a few of each step.
+            troubles.append(Text("  and other tasks with failed attempts", "dim"))
         if progress.error_message is not None:
             troubles.append(_cut(Text(one_line(progress.error_message, 500), "bold red")))
         return Group(_cut(head), *self._steps(progress, len(troubles)), *troubles)

@@ -39,6 +39,7 @@ class Progress:
     seconds: float
     error_message: str | None
     graph: FlowGraph
+    #: Some of them, where there are many.
     troubles: Sequence[Trouble] = ()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -12,9 +10,6 @@ from pgflow.graph.lanes import NODE, lanes
 from pgflow.graph.model import FlowGraph, GraphStep
 from pgflow.graph.palette import look_of
 from pgflow.models import StepStatus
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 __all__ = ["picture"]
 
@@ -28,7 +23,9 @@ def picture(graph: FlowGraph, *, first: int = 0, last: int | None = None) -> Tab
     # Where there is no room, bars become shorter, then notes are cut; what leads from step to step stays.
     table.add_column("lanes", no_wrap=True, min_width=max((len(lane) for lane, _ in rows), default=0))
     table.add_column("step", no_wrap=True, min_width=max((len(step.slug) for _, step in rows), default=0))
-    table.add_column("bar", max_width=_BAR)
+    bars = {step.slug: _bar(step) for _, step in rows}
+    if any(bars.values()):
+        table.add_column("bar", max_width=_BAR)
     table.add_column("note", overflow="ellipsis", no_wrap=True)
     for lane, step in rows:
         look = look_of(step.status)
@@ -37,11 +34,12 @@ def picture(graph: FlowGraph, *, first: int = 0, last: int | None = None) -> Tab
         drawn.stylize(f"not dim {look.style}" if look.style != "dim" else "dim", node, node + 1)
         if look.mark:
             drawn = drawn[:node] + Text(look.mark, drawn[node].spans[-1].style) + drawn[node + 1 :]
-        table.add_row(drawn, Text(step.slug, look.style), _bar(step), Text(_note(step, graph), "dim"))
+        bar = [bars[step.slug] or ""] if any(bars.values()) else []
+        table.add_row(drawn, Text(step.slug, look.style), *bar, Text(_note(step), "dim"))
     return table
 
 
-def _note(step: GraphStep, graph: FlowGraph) -> str:
+def _note(step: GraphStep) -> str:
     if step.status is not None:
         return step.note
     words = ["fan-out"] if step.is_fanout else []
@@ -50,9 +48,9 @@ def _note(step: GraphStep, graph: FlowGraph) -> str:
     return ", ".join(words)
 
 
-def _bar(step: GraphStep) -> RenderableType:
+def _bar(step: GraphStep) -> ProgressBar | None:
     if not step.is_fanout or step.done is None or not step.tasks:
-        return ""
+        return None
     is_over = step.status in (StepStatus.FAILED, StepStatus.CANCELLED)
     return ProgressBar(
         total=step.tasks,

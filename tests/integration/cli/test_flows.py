@@ -36,9 +36,9 @@ def test_it_draws_one_in_the_order_of_its_definition(pgflow: Pgflow, engine: Eng
 
     assert [line.rstrip() for line in pgflow("flows", "show", "flow").splitlines()] == [
         "\N{BLACK CIRCLE}    zebra",
-        "├─\N{BLACK CIRCLE}  ant      after zebra",
-        "\N{BLACK CIRCLE} │  each     fan-out, after zebra",
-        "\N{BLACK CIRCLE}─╯  last     after ant, each",
+        "├─\N{BLACK CIRCLE}  ant    after zebra",
+        "\N{BLACK CIRCLE} │  each   fan-out, after zebra",
+        "\N{BLACK CIRCLE}─╯  last   after ant, each",
     ]
     assert [step["deps"] for step in pgflow.objects("flows", "show", "flow", "--json")][-1] == ["ant", "each"]
     assert 's2[["each"]]' in pgflow("flows", "show", "flow", "--mermaid")

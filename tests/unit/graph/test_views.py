@@ -83,7 +83,7 @@ def test_of_many_troubles_the_last_are_shown() -> None:
     lines = last_picture(screen(), progress(40, troubles))
     assert [line.split(":")[0] for line in lines[3:]] == [
         *(f"  ↻ each[{number}]" for number in range(3, 8)),
-        "  and 3 other tasks with failed attempts",
+        "  and other tasks with failed attempts",
     ]
 
 
