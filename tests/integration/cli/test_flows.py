@@ -20,11 +20,11 @@ def greet(run):
 
 
 def test_it_lists_what_the_database_knows(pgflow: Pgflow, engine: Engine) -> None:
-    assert pgflow("flows") == "no flows: a worker defines those that it serves\n"
+    assert pgflow.output("flows") == "no flows: a worker defines those that it serves\n"
     engine.define({"a": [], "b": ["a"]}, flow="second", max_attempts=7)
     engine.define({}, flow="first")
 
-    assert [line.split()[:3] for line in pgflow("flows").splitlines()[1:]] == [
+    assert [line.split()[:3] for line in pgflow.output("flows").splitlines()[1:]] == [
         ["first", "0", "3"],
         ["second", "2", "7"],
     ]
@@ -34,28 +34,28 @@ def test_it_lists_what_the_database_knows(pgflow: Pgflow, engine: Engine) -> Non
 def test_it_draws_one_in_the_order_of_its_definition(pgflow: Pgflow, engine: Engine) -> None:
     engine.define({"zebra": [], "ant": ["zebra"], "each": fanout("zebra"), "last": ["each", "ant"]})
 
-    assert [line.rstrip() for line in pgflow("flows", "show", "flow").splitlines()] == [
+    assert [line.rstrip() for line in pgflow.output("flows", "show", "flow").splitlines()] == [
         "\N{BLACK CIRCLE}    zebra",
         "├─\N{BLACK CIRCLE}  ant    after zebra",
         "\N{BLACK CIRCLE} │  each   fan-out, after zebra",
         "\N{BLACK CIRCLE}─╯  last   after ant, each",
     ]
     assert [step["deps"] for step in pgflow.objects("flows", "show", "flow", "--json")][-1] == ["ant", "each"]
-    assert 's2[["each"]]' in pgflow("flows", "show", "flow", "--mermaid")
-    assert pgflow("flows", "show", "flow", "--svg").startswith("<svg ")
+    assert 's2[["each"]]' in pgflow.output("flows", "show", "flow", "--mermaid")
+    assert pgflow.output("flows", "show", "flow", "--svg").startswith("<svg ")
 
 
 def test_a_flow_in_python_needs_no_database(tmp_path: Path) -> None:
     (tmp_path / "in_a_file.py").write_text(SOURCE)
 
     nowhere = Pgflow("host=nowhere.invalid")
-    assert "greet" in nowhere("flows", "show", f"{tmp_path}/in_a_file.py:mine")
+    assert "greet" in nowhere.output("flows", "show", f"{tmp_path}/in_a_file.py:mine")
 
 
 def test_what_there_is_not_is_said_with_what_there_is(pgflow: Pgflow, engine: Engine) -> None:
     engine.define({"a": []}, flow="orders")
 
-    assert pgflow("flows", "show", "order", status=1) == (
+    assert pgflow.output("flows", "show", "order", status=1) == (
         "Error: the database has no steps of a flow 'order'; it has orders\n"
     )
 
@@ -64,6 +64,6 @@ def test_the_database_may_be_named_before_or_after_show(pgflow: Pgflow, engine: 
     engine.define({"a": []})
     nowhere = Pgflow("host=nowhere.invalid")
 
-    assert nowhere("flows", "--dsn", pgflow.dsn, "show", "flow") == nowhere(
+    assert nowhere.output("flows", "--dsn", pgflow.dsn, "show", "flow") == nowhere.output(
         "flows", "show", "flow", "--dsn", pgflow.dsn
     )

@@ -9,8 +9,8 @@ from tests.plugins.engine import Engine
 
 
 def test_an_empty_database_has_no_runs(pgflow: Pgflow) -> None:
-    assert pgflow("runs") == "no runs\n"
-    assert pgflow("runs", "--json") == ""
+    assert pgflow.output("runs") == "no runs\n"
+    assert pgflow.output("runs", "--json") == ""
 
 
 def test_the_newest_come_first_and_only_so_many(pgflow: Pgflow, engine: Engine) -> None:
@@ -25,7 +25,7 @@ def test_a_line_says_how_far_a_run_is(pgflow: Pgflow, engine: Engine) -> None:
     run_id = engine.start()
     engine.complete(engine.poll(1)[0])
 
-    header, line = pgflow("runs").splitlines()
+    header, line = pgflow.output("runs").splitlines()
     assert header.split() == ["RUN", "FLOW", "STATUS", "STEPS", "STARTED", "TOOK", "ERROR"]
     assert line.startswith(f"{run_id}  flow  ▶ started    1/2  ")
     assert "\x1b" not in line
@@ -36,7 +36,7 @@ def test_a_long_error_neither_breaks_a_line_nor_steers_the_terminal(pgflow: Pgfl
     engine.start()
     engine.fail(engine.poll(1)[0], "broken\n\x1b[31m" + "x" * 300)
 
-    _, line = pgflow("runs").splitlines()
+    _, line = pgflow.output("runs").splitlines()
     assert "broken \\x1b[31mxxx" in line
 
 
@@ -59,17 +59,17 @@ def test_runs_are_filtered_by_flow_status_and_age(pgflow: Pgflow, engine: Engine
 
 @pytest.mark.parametrize("given", ["5", "soon", "-1h", "1y"])
 def test_what_is_no_duration_is_refused(pgflow: Pgflow, given: str) -> None:
-    assert "is no duration: write 90s, 15m, 2h, 7d or 1w" in pgflow("runs", "--since", given, status=2)
+    assert "is no duration: write 90s, 15m, 2h, 7d or 1w" in pgflow.output("runs", "--since", given, status=2)
 
 
 def test_a_database_without_a_schema_is_said_in_one_line(blank_dsn: str) -> None:
-    assert "run `pgflow migrate`\n" in Pgflow(blank_dsn)("runs", status=1)
+    assert "run `pgflow migrate`\n" in Pgflow(blank_dsn).output("runs", status=1)
 
 
 def test_a_role_that_may_not_look_is_told_what_it_needs(pgflow: Pgflow, engine: Engine) -> None:
     pgflow.dsn += " options='-c role=pgflow_client'"
 
-    assert "needs pg_read_all_data, and EXECUTE on pgflow.get_workers()\n" in pgflow("runs", status=1)
+    assert "needs pg_read_all_data, and EXECUTE on pgflow.get_workers()\n" in pgflow.output("runs", status=1)
 
 
 def test_the_newest_are_found_by_the_primary_key(engine: Engine) -> None:

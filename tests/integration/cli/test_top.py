@@ -22,14 +22,14 @@ def test_it_shows_how_deep_queues_are_and_what_became_of_runs(pgflow: Pgflow, en
     engine.complete(done)
     engine.fail(failed)
 
-    reading = json.loads(pgflow("top", "--json", "--every", "0.2"))
+    reading = json.loads(pgflow.output("top", "--json", "--every", "0.2"))
     assert [(queue["flow_slug"], queue["ready"], queue["waiting"], queue["sent"]) for queue in reading["queues"]] == [
         ("Idle", 0, 0, 0),
         ("busy", 2, 1, 5),
     ]
     assert reading["runs"] == [{"flow_slug": "busy", "started": 5, "completed": 1, "failed": 1}]
     assert reading["tasks_per_second"] == {"Idle": 0, "busy": 0}
-    lines = [line.split() for line in pgflow("top", "--once", "--every", "0.2").splitlines()]
+    lines = [line.split() for line in pgflow.output("top", "--once", "--every", "0.2").splitlines()]
     assert ["busy", "2", "1"] in [line[:3] for line in lines]
     assert ["no", "workers"] in lines
 

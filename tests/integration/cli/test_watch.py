@@ -62,7 +62,7 @@ def test_a_run_that_failed_is_an_exit_status_and_its_error(pgflow: Pgflow, engin
     run_id = str(engine.start())
     engine.fail(engine.poll(1)[0], "no list today")
 
-    text = pgflow("watch", run_id, status=1)
+    text = pgflow.output("watch", run_id, status=1)
     assert "↻ list[0]  attempt 1 of 1 failed: no list today" in text
     assert text.splitlines()[-1].endswith(": no list today")
 
@@ -106,7 +106,7 @@ def test_a_role_that_reads_no_tables_watches_without_attempts(pgflow: Pgflow, en
     engine.work({"list": [1, 2], "each": 2, "sum": 3})
     pgflow.dsn += " options='-c role=pgflow_client'"
 
-    text = pgflow("watch", run_id)
+    text = pgflow.output("watch", run_id)
     assert "✓ each  2 of 2 tasks" in text
     assert "✓ completed after" in text
 

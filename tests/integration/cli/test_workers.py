@@ -18,7 +18,7 @@ def claim(engine: Engine) -> list[Task]:
 
 
 def test_there_may_be_none(pgflow: Pgflow) -> None:
-    assert pgflow("workers") == "no workers within the last week\n"
+    assert pgflow.output("workers") == "no workers within the last week\n"
 
 
 def test_a_worker_is_shown_with_what_it_is_busy_with(pgflow: Pgflow, engine: Engine) -> None:
@@ -32,7 +32,7 @@ def test_a_worker_is_shown_with_what_it_is_busy_with(pgflow: Pgflow, engine: Eng
     (worker,) = pgflow.objects("workers", "--json")
     assert (worker["worker_id"], worker["status"], worker["running_tasks"]) == (str(WORKER), "running", 2)
     assert [(step["step_slug"], step["tasks"]) for step in worker["busy_with"]] == [("greet", 2)]
-    _, line = pgflow("workers").splitlines()
+    _, line = pgflow.output("workers").splitlines()
     assert line.startswith(f"{str(WORKER)[:8]}  host:1  running")
     assert "flow/greet x2 " in line
     engine.do("delete from pgmq.q_flow where message ->> 'run_id' = 'nonsense'")
