@@ -17,40 +17,11 @@ import pytest
 import sqlalchemy
 
 from pgflow import Flow, FlowClient, Worker
+from tests.docs.pages import Page
 from tests.plugins.browser import fetch, open_stream
 from tests.plugins.databases import Connection
 from tests.plugins.gunicorn import gunicorn
 from tests.plugins.waiting import DEADLINE, until
-
-GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
-
-
-def program(guide: str) -> str:
-    """The blocks of a guide, with the lines where they are in it."""
-    text = (GUIDES / guide).read_text(encoding="utf-8")
-    lines = [""] * len(text.splitlines())
-    for block in re.finditer(r"^(<!-- not run.*?-->\n)?```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
-        if block[1] is None:
-            first = text[: block.start(2)].count("\n")
-            lines[first : first + block[2].count("\n")] = block[2].splitlines()
-        else:
-            compile(block[2], guide, "exec")
-    return "\n".join(lines)
-
-
-def files(guide: str) -> dict[str, str]:
-    """The blocks of a guide that are files, by the name on their first line."""
-    text = (GUIDES / guide).read_text(encoding="utf-8")
-    return dict(re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE))
-
-
-def guide_text(guide: str) -> str:
-    return (GUIDES / guide).read_text(encoding="utf-8")
-
-
-def commands(guide: str) -> list[str]:
-    """What a guide has its readers type."""
-    return re.findall(r"^\$ (.*)$", guide_text(guide), flags=re.MULTILINE)
 
 
 @contextmanager
@@ -77,8 +48,7 @@ def knows(dsn: str, flow: str) -> bool:
 
 @pytest.mark.parametrize("program", ["on_processes.py", "on_dask.py"])
 def test_executors(program: str, dsn: str, tmp_path: Path) -> None:
-    for name, text in files("executors.md").items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    Page("guides/executors.md").write_files(tmp_path)
     done = subprocess.run(
         [sys.executable, program],
         env={**os.environ, "PGFLOW_DSN": dsn},
@@ -94,9 +64,9 @@ def test_executors(program: str, dsn: str, tmp_path: Path) -> None:
 
 
 def test_flask(blank_dsn: str, tmp_path: Path) -> None:
-    for name, text in files("flask.md").items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    migrate, work, serve = (shlex.split(line) for line in commands("flask.md"))
+    page = Page("guides/flask.md")
+    page.write_files(tmp_path)
+    migrate, work, serve = (shlex.split(line) for line in page.commands())
     environment = {**os.environ, "FLASK_PGFLOW_DSN": blank_dsn}
     subprocess.run(
         [sys.executable, "-m", *migrate], cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL
@@ -112,7 +82,7 @@ def test_flask(blank_dsn: str, tmp_path: Path) -> None:
             names = {frame.event for frame in stream.until("end")}
         assert fetch("GET", server.url + started["result"]) == (200, {"send": [f"7-{n} by bicycle" for n in (1, 2, 3)]})
         assert fetch("GET", f"{server.url}/runs/nonsense")[0] == 404
-    listened_to = set(re.findall(r'addEventListener\("([^"]+)"', guide_text("flask.md")))
+    listened_to = set(re.findall(r'addEventListener\("([^"]+)"', page.text))
     assert listened_to <= {*names, "step:progress", "run:failed", "error"}
 
     subprocess.run(
@@ -143,7 +113,7 @@ def test_waiting(
     engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=connect)
     names = {"dsn": dsn, "engine": engine}
     with Worker([letters, orders], dsn):
-        exec(compile(program("waiting.md"), "waiting.md", "exec"), names)
+        exec(compile(Page("guides/waiting.md").program(), "waiting.md", "exec"), names)
         names["client"].close()  # type: ignore[attr-defined]
         until(lambda: database.execute("select from pgflow.runs where status = 'started'").rowcount == 0)
     engine.dispose()
@@ -153,16 +123,16 @@ def test_waiting(
 
 
 def test_testing(dsn: str, tmp_path: Path) -> None:
-    for name, text in files("testing.md").items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    page = Page("guides/testing.md")
+    page.write_files(tmp_path)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "."]
     environment = {**os.environ, "PGFLOW_TEST_DSN": dsn}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
-    written = guide_text("testing.md").count("\ndef test_")
+    written = page.text.count("\ndef test_")
     assert f"{written} passed" in done.stdout, done.stdout + done.stderr
 
-    shown = re.search(r"^AssertionError: .*?^```", guide_text("testing.md"), flags=re.DOTALL | re.MULTILINE)
+    shown = re.search(r"^AssertionError: .*?^```", page.text, flags=re.DOTALL | re.MULTILINE)
     assert shown is not None
     (tmp_path / "test_failing.py").write_text(FAILING, encoding="utf-8")
     done = subprocess.run(
@@ -198,7 +168,7 @@ def test_transactions(
         "postgresql+psycopg://", creator=lambda: connect(autocommit=False), poolclass=sqlalchemy.NullPool
     )
     # The guide defines the flow, and its readers start a worker before they go on.
-    definitions, rest = program("transactions.md").split("from pgflow import FlowClient\n")
+    definitions, rest = Page("guides/transactions.md").program().split("from pgflow import FlowClient\n")
     names: dict[str, Any] = {"engine": engine, "__name__": "guide", "FlowClient": FlowClient}
     exec(compile(definitions, "transactions.md", "exec", dont_inherit=True), names)
     with Worker(names["flow"], dsn):
@@ -216,7 +186,7 @@ def test_workers(
     monkeypatch.setenv("PGFLOW_DSN", dsn)
     names: dict[str, Any] = {"__name__": "guide"}
     try:
-        exec(compile(program("workers.md"), "workers.md", "exec", dont_inherit=True), names)
+        exec(compile(Page("guides/workers.md").program(), "workers.md", "exec", dont_inherit=True), names)
     finally:
         names["worker"].stop()
 
@@ -228,16 +198,16 @@ def test_workers(
 def test_watching(
     dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (text,) = files("watching.md").values()
-    (tmp_path / "orders.py").write_text(text, encoding="utf-8")
-    (command,) = commands("watching.md")
+    page = Page("guides/watching.md")
+    page.write_files(tmp_path)
+    (command,) = page.commands()
     drawn = subprocess.run(
         [sys.executable, "-m", *shlex.split(command)], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert "\n".join(line.rstrip() for line in drawn.stdout.splitlines()) in guide_text("watching.md")
+    assert "\n".join(line.rstrip() for line in drawn.stdout.splitlines()) in page.text
 
     monkeypatch.setenv("PGFLOW_DSN", dsn)
-    definitions, rest = program("watching.md").split("from pgflow import FlowClient\n")
+    definitions, rest = page.program().split("from pgflow import FlowClient\n")
     names: dict[str, Any] = {"__name__": "guide", "FlowClient": FlowClient}
     exec(compile(definitions, "watching.md", "exec", dont_inherit=True), names)
     with Worker(names["flow"], dsn):

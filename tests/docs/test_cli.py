@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attrs import define
 
-from tests.examples.test_guides import files, guide_text
+from tests.docs.pages import Page
 from tests.plugins.waiting import until
 
 PATIENCE = 60.0
@@ -23,26 +22,7 @@ PATIENCE = 60.0
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
-@define
-class Command:
-    """A line that the guide's readers type, and what they then see."""
-
-    line: str
-    shown: str
-
-    def matches(self, output: str) -> bool:
-        """Whether that was printed; an ellipsis stands for anything within a line."""
-        pattern = ".*".join(map(re.escape, self.shown.strip("\n").split("…")))
-        return re.fullmatch(pattern, output.strip("\n")) is not None
-
-
-def transcript() -> list[Command]:
-    commands: list[Command] = []
-    for block in re.findall(r"^```console\n(.*?)^```", guide_text("cli.md"), flags=re.DOTALL | re.MULTILINE):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            line, _, shown = part.partition("\n")
-            commands.append(Command(line, shown))
-    return commands
+GUIDE = Page("guides/cli.md")
 
 
 @pytest.fixture
@@ -54,9 +34,8 @@ def folder() -> Iterator[Path]:
 
 
 def test_every_command_prints_what_the_guide_shows(folder: Path) -> None:
-    for name, text in files("cli.md").items():
-        (folder / name).write_text(text, encoding="utf-8")
-    install, dev, *others = transcript()
+    GUIDE.write_files(folder)
+    install, dev, *others = GUIDE.transcript()
     assert install.line.startswith("pip install")
     subprocess.run(
         [sys.executable, "-m", "alembic", "init", "migrations"], cwd=folder, check=True, stdout=subprocess.DEVNULL
@@ -105,5 +84,4 @@ def test_the_shell_is_told_what_may_follow(words: str, completions: list[str]) -
 def test_the_guide_names_every_command() -> None:
     from pgflow.cli import _COMMANDS
 
-    text = guide_text("cli.md")
-    assert [name for name in _COMMANDS if f"| `pgflow {name}` |" not in text] == []
+    assert [name for name in _COMMANDS if f"| `pgflow {name}` |" not in GUIDE.text] == []
