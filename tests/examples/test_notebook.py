@@ -45,7 +45,9 @@ def test_the_notebook_shows_a_flow_a_run_and_its_tables(
     monkeypatch.setenv("PGFLOW_DSN", dsn)
     for _ in range(2):
         notebook, (_, flow, _, run, outputs, tables, end) = read_cells()
-        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+        NotebookClient(
+            notebook, startup_timeout=120, timeout=120, resources={"metadata": {"path": str(tmp_path)}}
+        ).execute()
 
         assert "<svg" in shown(flow, "text/html")
         assert "3 of 3 tasks" in shown(run)
