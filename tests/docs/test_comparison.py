@@ -43,7 +43,11 @@ def test_those_who_do_better_are_named() -> None:
         values = {(name, setting): cell for (name, setting, figure), cell in figures.items() if figure == what}
         sign = -1 if less else 1
         ours = sign * float(values["pgflow", "as shipped"].replace(",", ""))
-        return {key for key, cell in values.items() if cell != "–" and sign * float(cell.replace(",", "")) > ours}
+        return {
+            key
+            for key, cell in values.items()
+            if any(map(str.isdigit, cell)) and sign * float(cell.replace(",", "")) > ours
+        }
 
     assert {name for name, _ in better("one-step run: p50 ms", less=True)} == {"PgQueuer", "Procrastinate", "DBOS"}
     assert ("DBOS", "as shipped") not in better("one-step run: p50 ms", less=True)
