@@ -33,8 +33,8 @@ $$;
 """
 
 
-@pytest.fixture
-def lived(connection: Connection) -> Engine:
+@pytest.fixture(params=["scalar", "set-based"])
+def lived(connection: Connection, request: pytest.FixtureRequest) -> Engine:
     """Runs that have gone every way there is, with each change of a status in the table `seen`."""
     connection.execute(RECORDER)
     for table in TABLES:
@@ -42,7 +42,7 @@ def lived(connection: Connection) -> Engine:
             f"create trigger note after insert or update on pgflow.{table} "
             "for each row execute function pg_temp.note()".encode()
         )
-    engine = Engine(connection)
+    engine = Engine(connection, request.param)
     _complete_in_each_way(engine)
     _try_again_in_each_way(engine)
     _fail_in_each_way(engine)
