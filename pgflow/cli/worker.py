@@ -21,6 +21,13 @@ _LONGEST = 86_400
 @click.argument("targets", metavar="MODULE[:FLOW]...", nargs=-1, required=True)
 @dsn_option
 @click.option(
+    "--listen-dsn",
+    metavar="DSN",
+    envvar="PGFLOW_LISTEN_DSN",
+    help="A direct connection for promptness, where the database is behind a pooler. "
+    "Default: the environment's PGFLOW_LISTEN_DSN.",
+)
+@click.option(
     "--concurrency", type=click.IntRange(min=1), default=10, show_default=True, help="Handlers that run at a time."
 )
 @click.option("--processes", is_flag=True, help="Run handlers in processes instead of threads.")
@@ -42,6 +49,7 @@ _LONGEST = 86_400
 def worker(
     targets: tuple[str, ...],
     dsn: str | None,
+    listen_dsn: str | None,
     concurrency: int,
     processes: bool,
     lease: float,
@@ -65,7 +73,10 @@ def worker(
 
     log_to_stderr(log_level)
     executor = _process_pool(concurrency, log_level) if processes else None
-    serve(Worker(load_flows(targets), dsn, concurrency=concurrency, lease=lease, executor=executor), grace=grace)
+    serving = Worker(
+        load_flows(targets), dsn, listen_dsn=listen_dsn, concurrency=concurrency, lease=lease, executor=executor
+    )
+    serve(serving, grace=grace)
 
 
 def _process_pool(size: int, log_level: str) -> Executor:
