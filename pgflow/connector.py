@@ -45,6 +45,8 @@ class PsycopgConnector(EngineCalls):
     get through. ``pool_size`` is the most connections of the pool, and ``pool_timeout`` the seconds to wait for a free
     one; the listener has one more. ``prepare_threshold`` is psycopg's. Behind a pooler nothing is prepared whatever it
     says, and the role's ``statement_timeout`` is left as it is; None has the same effect where a pooler is not noticed.
+    ``lane_size`` is the most connections of each kind that only workers have: for claims, reports and leases. One is
+    enough for a worker; None is ``pool_size``, for a connector that many share.
     ``linger``, ``check_interval`` and ``reconnect_timeout`` are the listener's, in seconds.
     """
 
@@ -56,6 +58,7 @@ class PsycopgConnector(EngineCalls):
         pool_size: int = 10,
         pool_timeout: float = 30.0,
         prepare_threshold: int | None = 5,
+        lane_size: int | None = None,
         linger: float = 30.0,
         check_interval: float = 5.0,
         reconnect_timeout: float = 300.0,
@@ -68,7 +71,7 @@ class PsycopgConnector(EngineCalls):
             Pool, resolved, timeout=pool_timeout, prepare_threshold=prepare_threshold, schema=self._schema
         )
         self._pool = make_pool(size=pool_size)
-        lanes = [(make_pool(size=pool_size, name=name), texts) for name, texts in _LANES.items()]
+        lanes = [(make_pool(size=lane_size or pool_size, name=name), texts) for name, texts in _LANES.items()]
         self._lanes = {text: pool for pool, texts in lanes for text in texts}
         # As large as it needs to be: no more handlers run than their worker lets.
         self._task_pool = make_pool(size=_MOST_HANDLERS, name="pgflow handler")

@@ -169,7 +169,7 @@ class Pool:
             if self._pool is None:
                 with connect(self._dsn, name=self._name, prepare_threshold=self._prepare_threshold) as connection:
                     self._schema.require(connection)
-                self._pool = ConnectionPool(
+                pool = ConnectionPool[Connection](
                     self._dsn,
                     min_size=1,
                     max_size=self._size,
@@ -180,6 +180,9 @@ class Pool:
                     name=self._name,
                     open=True,
                 )
+                # Who asks before the first connection is there would have another one made.
+                pool.wait(self._timeout)
+                self._pool = pool
             return self._pool
 
     def close(self) -> None:
