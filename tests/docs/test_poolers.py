@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pgbouncer(dsn: str, run_pgbouncer: PgbouncerStarter) -> Iterator[dict[str, str]]:
+def pgbouncer(dsn: str, run_pgbouncer: PgbouncerStarter, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The page's PgBouncer before the test's database: the way to each of its names."""
     (block,) = PAGE.blocks("ini")
     given = conninfo_to_dict(dsn)
@@ -55,10 +55,12 @@ def pgbouncer(dsn: str, run_pgbouncer: PgbouncerStarter) -> Iterator[dict[str, s
         users.flush()
         Path(users.name).chmod(0o644)
         settings["pgbouncer"]["auth_file"] = users.name
+        # What the PgBouncer asks for is taken from where the guide to deployment puts it.
+        monkeypatch.setenv("PGPASSWORD", "a password")
         folder = run_pgbouncer(settings)
         port = settings["pgbouncer"]["listen_port"]
         yield {
-            name: make_conninfo(host=str(folder), port=port, user=given["user"], password="a password", dbname=name)
+            name: make_conninfo(host=str(folder), port=port, user=given["user"], dbname=name)
             for name in settings["databases"]
         }
 
