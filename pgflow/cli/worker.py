@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pgflow.cli import dsn_option, log_level_option
+from pgflow.cli import dsn_option, listen_dsn_option, log_level_option
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -20,13 +20,7 @@ _LONGEST = 86_400
 @click.command()
 @click.argument("targets", metavar="MODULE[:FLOW]...", nargs=-1, required=True)
 @dsn_option
-@click.option(
-    "--listen-dsn",
-    metavar="DSN",
-    envvar="PGFLOW_LISTEN_DSN",
-    help="A direct connection for promptness, where the database is behind a pooler. "
-    "Default: the environment's PGFLOW_LISTEN_DSN.",
-)
+@listen_dsn_option
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=10, show_default=True, help="Handlers that run at a time."
 )
