@@ -86,10 +86,10 @@ def settle(connection: Connection) -> None:
 
 @define(eq=False)
 class SchemaCheck:
-    """Compares the schema's revision with the one that this code needs: once, however many pools ask.
+    """Whether this code works with the schema: looked at once, however many pools ask.
 
     Code that has begun to work goes on when the database is migrated under it. So a pool that is first needed after
-    that is no reason to refuse the new revision; only code that starts then is refused.
+    that is no reason to refuse a schema which is too new for code that starts then.
     """
 
     #: Whether the revision was the right one when it was looked at.
@@ -106,7 +106,8 @@ class SchemaCheck:
             row = connection.execute(statements.SCHEMA_VERSION.encode()).fetchone()
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             row = None
-        require_revision(None if row is None else row[0], redacted(connection.info.dsn))
+        found = None if row is None else row[0]
+        require_revision(found, redacted(connection.info.dsn), lambda: _oldest_code(connection))
         self.has_passed = True
 
 
@@ -192,6 +193,11 @@ class Pool:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
+
+
+def _oldest_code(connection: Connection) -> str:
+    ((oldest,),) = connection.execute(statements.OLDEST_CODE.encode()).fetchall()
+    return str(oldest)
 
 
 def _living(pool: ConnectionPool[Connection], timeout: float) -> Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import psycopg
 import pytest
 
 from pgflow import Flow, FlowClient, Worker, migrations
+from pgflow.schema.locking import HOLD_TABLES
 from tests.docs import shell
 from tests.docs.pages import Command, Page
+from tests.migrations.test_check import NEEDS_THE_FUTURE
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine, fanout
-from tests.plugins.waiting import DEADLINE
+from tests.plugins.waiting import DEADLINE, meanwhile, until
 
 PAGE = Page("guides/upgrading.md")
 
@@ -41,6 +44,9 @@ def test_what_runs_goes_on_and_what_starts_is_refused(dsn: str, database: Connec
     with Worker(flow, dsn), FlowClient(dsn) as client:
         client.register(flow)
         database.execute("update pgflow.alembic_version set version_num = '9999_future'")
+        assert shell.run("pgflow migrate --status", tmp_path, PGFLOW_DSN=dsn).returncode == 0
+        assert finding(shell.run("pgflow check --quick --json", tmp_path, PGFLOW_DSN=dsn).stdout) == "notice"
+        database.execute(NEEDS_THE_FUTURE.encode())
         assert client.start(flow, 3).result(DEADLINE) == {"pack": 3}
 
         refused = command("pgflow worker")
@@ -49,18 +55,26 @@ def test_what_runs_goes_on_and_what_starts_is_refused(dsn: str, database: Connec
         assert refused.matches(done.stdout), done.stdout
 
 
-def test_a_migration_that_gets_no_lock_has_not_happened(blank_dsn: str, tmp_path: Path) -> None:
-    migrate = command("lock_timeout")
-    migrations.upgrade(blank_dsn, "0002_events")
-    with psycopg.connect(blank_dsn) as busy:
-        busy.execute("select from pgflow.steps")
-        done = shell.run(migrate.line, tmp_path, PGFLOW_DSN=blank_dsn)
-        assert done.returncode == 1
-        assert migrate.matches(done.stdout), done.stdout
-        assert migrations.current(busy) == "0002_events"
+def finding(said: str) -> str:
+    """How what `pgflow check --json` found about the schema matters."""
+    (level,) = (found["level"] for found in map(json.loads, said.splitlines()) if found["subject"] == "schema")
+    return str(level)
 
-    assert shell.run(migrate.line, tmp_path, PGFLOW_DSN=blank_dsn).returncode == 0
-    assert shell.run("pgflow migrate --status", tmp_path, PGFLOW_DSN=blank_dsn).returncode == 0
+
+def test_a_migration_waits_and_lets_others_go_on(blank_dsn: str, tmp_path: Path) -> None:
+    migrations.upgrade(blank_dsn, "0002_events")
+    waiting = "select from pg_stat_activity where query like '%pgflow_hold%' and pid <> pg_backend_pid()"
+    with psycopg.connect(blank_dsn) as busy, psycopg.connect(blank_dsn, autocommit=True) as other:
+        busy.execute("select from pgflow.steps")
+        with meanwhile(lambda: shell.run("pgflow migrate", tmp_path, PGFLOW_DSN=blank_dsn)) as migrated:
+            until(lambda: other.execute(waiting).rowcount, "a migration that waits", timeout=3 * DEADLINE)
+            other.execute("select from pgflow.steps")
+            busy.rollback()
+            assert migrated.result(3 * DEADLINE).returncode == 0
+    (block,) = PAGE.blocks("text")
+    found = re.fullmatch(r"Error: (.*) \((.*)\)\n", block.text)
+    assert found is not None
+    assert all(words in HOLD_TABLES for words in found.groups())
 
 
 def test_the_way_back_is_one_where_nothing_is_lost(dsn: str, database: Connection, tmp_path: Path) -> None:
@@ -108,4 +122,4 @@ def test_a_flow_of_another_shape_is_refused_and_gets_another_slug(
 
 def test_every_command_line_is_understood() -> None:
     for line in [*PAGE.commands(), *re.findall(r"`(pgflow [a-z]+ [^`]+)`", PAGE.text)]:
-        shell.parse(re.sub(r"^PGOPTIONS='.*?' ", "", line).replace("dev --replace", "dev shop --replace"))
+        shell.parse(line)

@@ -15,6 +15,7 @@ from pgflow.errors import SchemaMissingError, SchemaTooNewError, SchemaTooOldErr
 from pgflow.migrations import upgrade
 from pgflow.models import RunStatus
 from pgflow.worker import Context, Worker
+from tests.migrations.test_check import NEEDS_THE_FUTURE
 from tests.plugins.engine import NOBODY, Engine
 from tests.plugins.waiting import DEADLINE
 
@@ -41,8 +42,17 @@ def test_an_older_schema(dsn: str, engine: Engine, revision: str) -> None:
         client.start("flow")
 
 
-def test_a_newer_schema(dsn: str, engine: Engine) -> None:
+def test_a_newer_schema_that_works_with_this_code(dsn: str, engine: Engine) -> None:
+    engine.define({"a": []})
     engine.do("update pgflow.alembic_version set version_num = '9999_future'")
+
+    with FlowClient(dsn) as client:
+        assert client.start("flow").status == "started"
+
+
+def test_a_newer_schema_for_which_this_code_is_too_old(dsn: str, engine: Engine) -> None:
+    engine.do("update pgflow.alembic_version set version_num = '9999_future'")
+    engine.do(NEEDS_THE_FUTURE)
 
     with FlowClient(dsn) as client, pytest.raises(SchemaTooNewError, match=r"9999_future.*pip install --upgrade"):
         client.start("flow")
@@ -71,6 +81,7 @@ def test_what_runs_already_goes_on_when_the_schema_is_migrated_under_it(dsn: str
     with Worker(flow, dsn), FlowClient(dsn) as client:
         client.register(flow)
         engine.do("update pgflow.alembic_version set version_num = '9999_future'")
+        engine.do(NEEDS_THE_FUTURE)
 
         assert client.start(flow, 3).result(DEADLINE) == {"write": 3}
         with FlowClient(dsn) as late, pytest.raises(SchemaTooNewError):
@@ -81,6 +92,7 @@ def test_a_handler_in_a_process_of_its_own_goes_on_likewise(dsn: str, engine: En
     connector = PsycopgConnector(dsn)
     assert connector.get_run_with_states(NOBODY) is None
     engine.do("update pgflow.alembic_version set version_num = '9999_future'")
+    engine.do(NEEDS_THE_FUTURE)
     # As the process does that unpickles it: what it knows comes from here.
     theirs: PsycopgConnector = pickle.loads(pickle.dumps(connector))
 
