@@ -13,7 +13,7 @@ from pgflow.abc import RunObserver, Subscription
 from pgflow.engine import statements
 from pgflow.engine.borrowed import borrow
 from pgflow.engine.calls import EngineCalls, Rows
-from pgflow.engine.pool import Pool, connect
+from pgflow.engine.pool import Pool, SchemaCheck, connect
 from pgflow.engine.transaction import TaskTransaction
 from pgflow.errors import ClientClosedError
 from pgflow.listener import Listener
@@ -45,6 +45,8 @@ class PsycopgConnector(EngineCalls):
     get through. ``pool_size`` is the most connections of the pool, and ``pool_timeout`` the seconds to wait for a free
     one; the listener has one more. ``prepare_threshold`` is psycopg's. Behind a pooler nothing is prepared whatever it
     says, and the role's ``statement_timeout`` is left as it is; None has the same effect where a pooler is not noticed.
+    ``lane_size`` is the most connections of each kind that only workers have: for claims, reports and leases. One is
+    enough for a worker; None is ``pool_size``, for a connector that many share.
     ``linger``, ``check_interval`` and ``reconnect_timeout`` are the listener's, in seconds.
     """
 
@@ -56,6 +58,7 @@ class PsycopgConnector(EngineCalls):
         pool_size: int = 10,
         pool_timeout: float = 30.0,
         prepare_threshold: int | None = 5,
+        lane_size: int | None = None,
         linger: float = 30.0,
         check_interval: float = 5.0,
         reconnect_timeout: float = 300.0,
@@ -63,9 +66,12 @@ class PsycopgConnector(EngineCalls):
         resolved = dsns.resolve(dsn)
         self._shown = dsns.redacted(resolved)
         self._options = (resolved, pool_size, pool_timeout, prepare_threshold)
-        make_pool = partial(Pool, resolved, timeout=pool_timeout, prepare_threshold=prepare_threshold)
+        self._schema = SchemaCheck()
+        make_pool = partial(
+            Pool, resolved, timeout=pool_timeout, prepare_threshold=prepare_threshold, schema=self._schema
+        )
         self._pool = make_pool(size=pool_size)
-        lanes = [(make_pool(size=pool_size, name=name), texts) for name, texts in _LANES.items()]
+        lanes = [(make_pool(size=lane_size or pool_size, name=name), texts) for name, texts in _LANES.items()]
         self._lanes = {text: pool for pool, texts in lanes for text in texts}
         # As large as it needs to be: no more handlers run than their worker lets.
         self._task_pool = make_pool(size=_MOST_HANDLERS, name="pgflow handler")
@@ -91,7 +97,7 @@ class PsycopgConnector(EngineCalls):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What is unpickled is the other process's own: one for all that comes from here, with its own connections.
-        return _connector_here, self._options
+        return _connector_here, (*self._options, self._schema.has_passed)
 
     def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
         if connection is not None:
@@ -141,5 +147,11 @@ def _close(pools: Iterable[Pool], listener: Listener, *, silently: bool) -> None
 
 
 @cache
-def _connector_here(dsn: str, pool_size: int, pool_timeout: float, prepare_threshold: int | None) -> PsycopgConnector:
-    return PsycopgConnector(dsn, pool_size=pool_size, pool_timeout=pool_timeout, prepare_threshold=prepare_threshold)
+def _connector_here(
+    dsn: str, pool_size: int, pool_timeout: float, prepare_threshold: int | None, schema_has_passed: bool
+) -> PsycopgConnector:
+    connector = PsycopgConnector(
+        dsn, pool_size=pool_size, pool_timeout=pool_timeout, prepare_threshold=prepare_threshold
+    )
+    connector._schema.has_passed = schema_has_passed
+    return connector

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["OneLineErrors", "dsn_option", "log_level_option", "main"]
+__all__ = ["OneLineErrors", "dsn_option", "listen_dsn_option", "log_level_option", "main"]
 
 #: Command, and what ``pgflow --help`` says of it: to know that, nothing needs importing.
 _COMMANDS = {
@@ -68,6 +68,17 @@ def dsn_option(command: Any) -> Any:
         "--dsn",
         metavar="DSN",
         help="The database: a URI, key=value pairs, or a SQLAlchemy URL. Default: the environment's PGFLOW_DSN.",
+    )(command)
+
+
+def listen_dsn_option(command: Any) -> Any:
+    """The option ``--listen-dsn`` of the commands that listen for long."""
+    return click.option(
+        "--listen-dsn",
+        metavar="DSN",
+        envvar="PGFLOW_LISTEN_DSN",
+        help="A direct connection for promptness, where the database is behind a pooler. "
+        "Default: the environment's PGFLOW_LISTEN_DSN.",
     )(command)
 
 

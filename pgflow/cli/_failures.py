@@ -24,7 +24,12 @@ def one_line(error: BaseException) -> str | None:
         words = error.diag.message_primary or str(error)
         hint = error.diag.message_hint
         if isinstance(error, psycopg.errors.InsufficientPrivilege) and not hint:
-            hint = "the role needs one of pgflow_client, pgflow_worker and pgflow_migrator"
+            # A database is refused to those who would create a schema in it.
+            hint = (
+                "migrating takes a role that may create schemas: grant create on database … to …"
+                if words.startswith("permission denied for database")
+                else "the role needs one of pgflow_client, pgflow_worker and pgflow_migrator"
+            )
         return " ".join(f"{words} ({hint})".split()) if hint else " ".join(words.split())
     if isinstance(error, (PgflowError, CommandError)):
         return " ".join(str(error).split())

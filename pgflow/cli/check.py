@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pgflow.cli import dsn_option
+from pgflow.cli import dsn_option, listen_dsn_option
 
 if TYPE_CHECKING:
     from pgflow.inspection.health import Finding
@@ -19,6 +19,7 @@ _COLORS = {"ok": "green", "notice": "yellow", "problem": "red"}
 @click.command()
 @click.argument("targets", metavar="[MODULE[:FLOW]]...", nargs=-1)
 @dsn_option
+@listen_dsn_option
 @click.option(
     "--old",
     type=click.FloatRange(min=0),
@@ -30,7 +31,13 @@ _COLORS = {"ok": "green", "notice": "yellow", "problem": "red"}
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, one a line.")
 @click.pass_context
 def check(
-    ctx: click.Context, targets: tuple[str, ...], dsn: str | None, old: float, quick: bool, as_json: bool
+    ctx: click.Context,
+    targets: tuple[str, ...],
+    dsn: str | None,
+    listen_dsn: str | None,
+    old: float,
+    quick: bool,
+    as_json: bool,
 ) -> None:
     """Examine a database, and say what to do about each finding.
 
@@ -46,7 +53,7 @@ def check(
 
     flows = load_flows(targets)
     problems = 0
-    for finding in examine(dsn, flows, oldest_transaction=old, thorough=not quick):
+    for finding in examine(dsn, flows, listen_dsn=listen_dsn, oldest_transaction=old, thorough=not quick):
         problems += finding.level is Level.PROBLEM
         if as_json:
             fields = ("subject", "level", "message", "advice")

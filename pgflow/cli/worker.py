@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pgflow.cli import dsn_option, log_level_option
+from pgflow.cli import dsn_option, listen_dsn_option, log_level_option
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -20,6 +20,7 @@ _LONGEST = 86_400
 @click.command()
 @click.argument("targets", metavar="MODULE[:FLOW]...", nargs=-1, required=True)
 @dsn_option
+@listen_dsn_option
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=10, show_default=True, help="Handlers that run at a time."
 )
@@ -42,6 +43,7 @@ _LONGEST = 86_400
 def worker(
     targets: tuple[str, ...],
     dsn: str | None,
+    listen_dsn: str | None,
     concurrency: int,
     processes: bool,
     lease: float,
@@ -65,7 +67,10 @@ def worker(
 
     log_to_stderr(log_level)
     executor = _process_pool(concurrency, log_level) if processes else None
-    serve(Worker(load_flows(targets), dsn, concurrency=concurrency, lease=lease, executor=executor), grace=grace)
+    serving = Worker(
+        load_flows(targets), dsn, listen_dsn=listen_dsn, concurrency=concurrency, lease=lease, executor=executor
+    )
+    serve(serving, grace=grace)
 
 
 def _process_pool(size: int, log_level: str) -> Executor:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
+from attrs import define
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -20,7 +21,7 @@ from pgflow.engine import statements
 from pgflow.errors import ClientClosedError
 from pgflow.schema.revision import require_revision
 
-__all__ = ["Connection", "Pool", "connect", "session_options", "settle"]
+__all__ = ["Connection", "Pool", "SchemaCheck", "connect", "session_options", "settle"]
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -83,17 +84,52 @@ def settle(connection: Connection) -> None:
         connection.prepare_threshold = None
 
 
+@define(eq=False)
+class SchemaCheck:
+    """Whether this code works with the schema: looked at once, however many pools ask.
+
+    Code that has begun to work goes on when the database is migrated under it. So a pool that is first needed after
+    that is no reason to refuse a schema which is too new for code that starts then.
+    """
+
+    #: Whether the revision was the right one when it was looked at.
+    has_passed: bool = False
+
+    def require(self, connection: Connection) -> None:
+        """Look, unless that was done.
+
+        :raises SchemaError: the database is not at the revision that this code needs.
+        """
+        if self.has_passed:
+            return
+        try:
+            row = connection.execute(statements.SCHEMA_VERSION.encode()).fetchone()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            row = None
+        found = None if row is None else row[0]
+        require_revision(found, redacted(connection.info.dsn), lambda: _oldest_code(connection))
+        self.has_passed = True
+
+
 class Pool:
     """A psycopg pool that opens nothing before it is needed and does not mind a fork.
 
     The first use connects once in the caller, so that an unreachable server is the server's own error at once, and
-    compares the schema's revision with the one that this code needs.
+    has the schema's revision checked by ``schema``, which is asked by all pools of a connector.
     """
 
     def __init__(
-        self, dsn: str, *, size: int, timeout: float, prepare_threshold: int | None, name: str = "pgflow"
+        self,
+        dsn: str,
+        *,
+        size: int,
+        timeout: float,
+        prepare_threshold: int | None,
+        schema: SchemaCheck | None = None,
+        name: str = "pgflow",
     ) -> None:
         self._dsn = dsn
+        self._schema = schema or SchemaCheck()
         self._name = name
         self._size = size
         self._timeout = timeout
@@ -132,8 +168,9 @@ class Pool:
             if self._is_closed:
                 raise ClientClosedError("the client is closed: make another one")
             if self._pool is None:
-                self._check_schema()
-                self._pool = ConnectionPool(
+                with connect(self._dsn, name=self._name, prepare_threshold=self._prepare_threshold) as connection:
+                    self._schema.require(connection)
+                pool = ConnectionPool[Connection](
                     self._dsn,
                     min_size=1,
                     max_size=self._size,
@@ -144,16 +181,10 @@ class Pool:
                     name=self._name,
                     open=True,
                 )
+                # Who asks before the first connection is there would have another one made.
+                pool.wait(self._timeout)
+                self._pool = pool
             return self._pool
-
-    def _check_schema(self) -> None:
-        with connect(self._dsn, name=self._name, prepare_threshold=self._prepare_threshold) as connection:
-            try:
-                row = connection.execute(statements.SCHEMA_VERSION.encode()).fetchone()
-            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-                row = None
-            found = None if row is None else row[0]
-            require_revision(found, redacted(self._dsn), lambda: _oldest_code(connection))
 
     def close(self) -> None:
         """Close every connection, those that are lent when they come back; idempotent and final."""

@@ -57,6 +57,7 @@ def examine(
     dsn: str | None = None,
     flows: Iterable[Flow[Any]] = (),
     *,
+    listen_dsn: str | None = None,
     oldest_transaction: float = 300.0,
     thorough: bool = True,
 ) -> Iterator[Finding]:
@@ -66,6 +67,7 @@ def examine(
 
     :param dsn: None is the environment's ``PGFLOW_DSN``.
     :param flows: those whose shape the database should have.
+    :param listen_dsn: the way by which workers and clients listen, if that is another than ``dsn``.
     :param oldest_transaction: seconds that a transaction may be open before it is a finding.
     :param thorough: whether the invariants are checked as well, which reads everything.
     :raises psycopg.OperationalError: if the database cannot be reached.
@@ -79,7 +81,7 @@ def examine(
             return
         yield from _permitted("pgmq", connection, _pgmq)
         yield from _permitted("roles", connection, _roles)
-        yield _notifications(connection, conninfo)
+        yield _notifications(connection, conninfo if listen_dsn is None else resolve(listen_dsn))
         for flow in flows:
             yield from _permitted("flows", connection, lambda connection, flow=flow: [_flow(connection, flow)])
         yield from _transactions(connection, oldest_transaction)
@@ -188,7 +190,7 @@ def _notifications(connection: _Connection, conninfo: str) -> Finding:
         "listen",
         Level.NOTICE,
         "LISTEN delivers nothing, as behind PgBouncer in transaction mode: runs and queues are polled instead",
-        "for promptness give clients and workers a direct connection as listen_dsn",
+        "for promptness give clients and workers a direct connection as listen_dsn, or PGFLOW_LISTEN_DSN",
     )
 
 

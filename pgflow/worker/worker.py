@@ -198,7 +198,7 @@ class Worker:
 
         # The crew's threads have a connection each, handlers share two for the inputs of their runs. What does not come
         # at once is an outage, which the crew minds.
-        return PsycopgConnector(self._dsn, listen_dsn=self._listen_dsn, pool_size=2, pool_timeout=5.0)
+        return PsycopgConnector(self._dsn, listen_dsn=self._listen_dsn, pool_size=2, lane_size=1, pool_timeout=5.0)
 
     def _introduce(self, processor: TaskProcessor) -> None:
         slugs = list(self._flows)

@@ -9,6 +9,7 @@ import sys
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from pgflow import migrations
 
@@ -26,6 +27,13 @@ def pgflow(*arguments: str, dsn: str = "") -> subprocess.CompletedProcess[str]:
 def test_it_brings_a_database_to_the_head_and_says_so(blank_dsn: str) -> None:
     done = pgflow("migrate", dsn=blank_dsn)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"the database is at revision {migrations.head()}\n", "")
+
+
+def test_who_may_not_create_schemas_is_told_what_it_takes(dsn: str, blank_dsn: str) -> None:
+    done = pgflow("migrate", dsn=make_conninfo(blank_dsn, options="-c role=pgflow_client"))
+
+    assert done.returncode == 1
+    assert "grant create on database" in done.stderr
 
 
 def test_it_goes_to_a_named_revision_and_back(blank_dsn: str) -> None:

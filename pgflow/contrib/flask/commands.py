@@ -24,11 +24,11 @@ def pgflow() -> None:
 
 
 def _options(command: click.Command) -> Callable[[Any], Any]:
-    """The options of a command of ``pgflow`` but for ``--dsn``, which the configuration is for."""
+    """The options of a command of ``pgflow`` but for those of the database, which the configuration is for."""
 
     def add(function: Any) -> Any:
         for parameter in command.params:
-            if isinstance(parameter, click.Option) and parameter.name != "dsn":
+            if isinstance(parameter, click.Option) and parameter.name not in ("dsn", "listen_dsn"):
                 function.params.append(parameter)
         return function
 

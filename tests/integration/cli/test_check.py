@@ -129,6 +129,14 @@ def test_a_pooler_that_swallows_notifications_is_worth_knowing(pooler: PoolerFac
     assert "listen_dsn" in finding["advice"]
 
 
+def test_a_way_past_the_pooler_is_looked_at_in_its_place(pooler: PoolerFactory, dsn: str) -> None:
+    arguments = ["check", "--json", "--quick", "--dsn", pooler()]
+    result = CliRunner().invoke(main, arguments, env={"PGFLOW_LISTEN_DSN": dsn})
+
+    (finding,) = findings(result, "listen")
+    assert finding["level"] == "ok"
+
+
 def test_flows_are_compared_with_the_code(pgflow: Pgflow, dsn: str, database: Connection, module: str) -> None:
     unknown = pgflow("check", module, "--json")
     database.execute("select pgflow.create_flow('checked')")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from click.testing import CliRunner, Result
+from psycopg.conninfo import make_conninfo
 
 from pgflow.cli.worker import worker
 from tests.integration.worker.conftest import FLOWS, Processes, Runs
@@ -56,6 +57,18 @@ def test_options_that_cannot_be_are_refused(option: tuple[str, str]) -> None:
 def test_it_serves_the_flows_of_a_file(processes: Processes, runs: Runs) -> None:
     processes.start("--concurrency", "3")
 
+    assert runs.output(runs.start("quick", 21)) == {"double": 42}
+
+
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_its_listener_takes_the_way_that_it_is_given(processes: Processes, runs: Runs, way: str) -> None:
+    direct = make_conninfo(processes.dsn, application_name="the direct way")
+    if way == "option":
+        processes.start("--listen-dsn", direct)
+    else:
+        processes.start(PGFLOW_LISTEN_DSN=direct)
+
+    assert runs.engine.value("select count(*) from pg_stat_activity where application_name = 'the direct way'") == 1
     assert runs.output(runs.start("quick", 21)) == {"double": 42}
 
 

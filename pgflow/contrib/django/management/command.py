@@ -15,14 +15,14 @@ __all__ = ["PgflowCommand"]
 
 
 class PgflowCommand(BaseCommand):
-    """A command with the options of one of ``pgflow``'s, except ``--dsn``, which the project's settings are for."""
+    """A command with the options of one of ``pgflow``'s, except those of the database, which the settings are for."""
 
     command: ClassVar[click.Command]
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take over the options."""
         for parameter in self.command.params:
-            if isinstance(parameter, click.Option) and parameter.name != "dsn":
+            if isinstance(parameter, click.Option) and parameter.name not in ("dsn", "listen_dsn"):
                 _add_option(parser, parameter)
 
     def options_of(self, given: dict[str, Any]) -> dict[str, Any]:
