@@ -1,12 +1,13 @@
 # Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
 .DEFAULT_GOAL := help
-.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test chaos lint format type freeze pictures build clean
+.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test chaos docs lint format type freeze pictures build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 DEMO := .venv/.installed-demo
 DEV := .venv/.installed-dev
+DOCS := .venv/.installed-docs
 PEERS := .venv-peers/.installed
 
 help: ## list the targets
@@ -38,6 +39,9 @@ test: $(DEV) ## run the suite, on an embedded PostgreSQL or on PGFLOW_TEST_DSN; 
 chaos: $(DEV) ## kill, suspend and cut off workers and restart the server, and check that no run notices; ARGS=--help
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+docs: $(DOCS) ## build the documentation into site/; a warning is an error
+	@$(BIN)/python -m zensical build --strict --clean
+
 lint: $(DEV) ## check formatting and lint
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -61,7 +65,7 @@ build: $(DEV) ## build the sdist, and the wheel from it
 clean: ## stop the embedded PostgreSQL and remove all that the other targets made
 	@if [ -x $(BIN)/python ] && [ -d .pgflow ]; then \
 		$(BIN)/python -c 'from pgflow.embedded import stop_servers; stop_servers(".pgflow")' || true; fi
-	@rm -rf .venv .venv-peers .pgflow build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-peers .pgflow build dist site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -76,7 +80,12 @@ $(DEMO): pyproject.toml | .venv/bin/python
 $(DEV): pyproject.toml | .venv/bin/python
 	@echo "installing into .venv…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@ $(DEMO)
+	@touch $@ $(DEMO) $(DOCS)
+
+$(DOCS): pyproject.toml | .venv/bin/python
+	@echo "installing into .venv…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
 
 $(PEERS): pyproject.toml benchmarks/peers/requirements.txt
 	@$(PYTHON) -m venv .venv-peers

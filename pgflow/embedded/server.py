@@ -59,16 +59,15 @@ class EmbeddedServer:
 
     A second process that starts the same path shares the server. One that a killed process left behind is adopted. The
     first `start` creates the data folder, which takes a second or two; later ones a fraction of that.
-
-    :param path: the folder for everything the server writes; created if missing.
-    :param version: major version, one of those in the wheel; None is the newest.
-    :param settings: server settings for a start, like ``{"fsync": "off"}``; an adopted server keeps those it has.
-    :param programs: the folder of ``initdb`` and ``pg_ctl``, where it is not the wheel's; ``version`` then says theirs.
     """
 
+    #: The folder for everything the server writes; created if missing.
     path: Path = field(converter=_absolute)
+    #: The major version, one of those in the wheel; None is the newest.
     version: int | None = None
+    #: Server settings for a start, like ``{"fsync": "off"}``; an adopted server keeps those it has.
     settings: Mapping[str, str] = field(factory=dict, kw_only=True)
+    #: The folder of ``initdb`` and ``pg_ctl``, where it is not the wheel's; ``version`` then says theirs.
     programs: Path | None = field(default=None, kw_only=True)
     _holding: IO[Any] | None = field(default=None, init=False, repr=False)
     _holder_pid: int = field(default=0, init=False, repr=False)

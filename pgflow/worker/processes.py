@@ -32,7 +32,7 @@ class HandlerProcesses(Executor):
     more ends with its process by `kill`. A thread for each process waits for its end; starting one, and pickling what
     it is to do, happens there and delays nobody.
 
-    What a call raises arrives as a `RemoteError`.
+    What a call raises arrives as a ``RemoteError``.
     """
 
     def __init__(self, keep: int, recipe: Recipe) -> None:

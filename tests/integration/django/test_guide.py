@@ -13,11 +13,11 @@ from attrs import fields_dict
 from pytest_postgresql.executors import NoopExecutor
 
 from pgflow.contrib.django.conf import Configuration
+from tests.docs.pages import Page
 from tests.integration.django.conftest import environment_on
-from tests.plugins import django_project
 from tests.plugins.databases import _database
 
-GUIDE = django_project.ROOT / "docs" / "guides" / "django.md"
+GUIDE = Page("guides/django.md")
 
 #: What the guide takes for granted.
 SETTINGS = """
@@ -83,10 +83,10 @@ def blocks() -> dict[str, str]:
     """The files of the guide: a block that does not begin with the name of one goes on with the last."""
     found: dict[str, str] = {}
     path = ""
-    for text in re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE):
-        named = re.match(r"# ([\w/]+\.py)\n", text)
+    for block in GUIDE.blocks("python"):
+        named = re.match(r"# ([\w/]+\.py)\n", block.text)
         path = named[1] if named else path
-        found[path] = found.get(path, "") + text + "\n"
+        found[path] = found.get(path, "") + block.text + "\n"
     return found
 
 
@@ -114,7 +114,7 @@ def test_the_project_of_the_guide_passes_its_tests(name: str, tmp_path: Path) ->
 
 
 def test_the_table_of_settings_is_the_one_that_there_is() -> None:
-    text = GUIDE.read_text(encoding="utf-8")
+    text = GUIDE.text
     table = text[text.index("What can be set") : text.index("Host, password")]
 
     named = re.findall(r"^\| `([A-Z_]+)` \|.*\| (.*) \|$", table, flags=re.MULTILINE)

@@ -1,0 +1,1 @@
+"""What the reference of the documentation is generated with: nothing of it is written by hand."""
