@@ -78,6 +78,17 @@ def test_the_contents_list_every_page_once() -> None:
     assert sorted(nav()) == pages
 
 
+def test_links_and_pictures_are_there() -> None:
+    """What the build passes over: pictures, and links that leave the folder, which the site does not have."""
+    for page in DOCS.rglob("*.md"):
+        prose = re.sub(r"^( *)```.*?^\1```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        for link in re.findall(r"\]\(([^)#\s]+)", prose):
+            if not link.startswith("https://"):
+                target = (page.parent / link).resolve()
+                assert target.is_file(), f"{page.name} links to {link}"
+                assert target.is_relative_to(DOCS), f"{page.name} links to {link}, which is not part of the site"
+
+
 def test_the_site_builds_without_a_warning_and_documents_every_public_name(tmp_path: Path) -> None:
     for name in ("mkdocs.yml", "README.md", "CHANGELOG.md"):
         shutil.copy(ROOT / name, tmp_path)
