@@ -6,6 +6,7 @@ import ast
 import configparser
 import json
 import re
+import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
@@ -39,6 +40,12 @@ def parse_ini(text: str) -> None:
     configparser.ConfigParser(strict=False, interpolation=None).read_string(text)
 
 
+def parse_shell(text: str) -> None:
+    done = subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ValueError(done.stderr)
+
+
 def compile_python(text: str) -> None:
     compile(text, "page", "exec", dont_inherit=True)
 
@@ -48,6 +55,7 @@ PARSED: dict[str, Callable[[str], object]] = {
     "ini": parse_ini,
     "json": json.loads,
     "python": compile_python,
+    "sh": parse_shell,
     "toml": tomllib.loads,
     "xml": ElementTree.fromstring,
     "yaml": lambda text: list(yaml.safe_load_all(text)),
