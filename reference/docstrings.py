@@ -35,8 +35,7 @@ class MarkdownDocstrings(griffe.Extension):
         for thing in _things(pkg):
             if thing.docstring is not None:
                 thing.docstring.value = as_markdown(thing.docstring.value, thing, exported)
-            elif thing.is_function and thing.is_special and thing.name != "__init__" and thing.parent is not None:
-                # A magic method does what its name says.
+            elif _is_plain(thing) and thing.parent is not None:
                 thing.parent.del_member(thing.name)
 
 
@@ -59,6 +58,13 @@ def as_markdown(docstring: str, thing: griffe.Object, exported: dict[str, str]) 
         colon = f"{parts[n - 1]}:\n\n" if parts[n - 1] else ""
         parts[n - 1], parts[n] = colon, f"```{_language(code)}\n{code}\n```"
     return "".join(parts)
+
+
+def _is_plain(thing: griffe.Object) -> bool:
+    """Whether something rightly has no docstring: a magic method or a nested class is what its name says."""
+    if thing.is_function:
+        return thing.is_special and thing.name != "__init__"
+    return thing.is_class and thing.parent is not None and thing.parent.is_class
 
 
 def _with_lists(docstring: str) -> str:

@@ -28,6 +28,9 @@ class Bed:
     def water(self): ...
 
     def __repr__(self): ...
+
+    class Meta:
+        ordering = ["plant"]
 """
 
 
@@ -89,6 +92,6 @@ def test_what_is_indented_is_a_program() -> None:
     )
 
 
-def test_magic_methods_without_a_docstring_are_left_out() -> None:
+def test_what_goes_without_a_docstring_is_left_out() -> None:
     with garden() as package:
         assert list(package["Bed"].members) == ["plant", "water"]
