@@ -13,7 +13,7 @@ from pgflow.abc import RunObserver, Subscription
 from pgflow.engine import statements
 from pgflow.engine.borrowed import borrow
 from pgflow.engine.calls import EngineCalls, Rows
-from pgflow.engine.pool import Pool, SchemaCheck, connect
+from pgflow.engine.pool import Pool, connect
 from pgflow.engine.transaction import TaskTransaction
 from pgflow.errors import ClientClosedError
 from pgflow.listener import Listener
@@ -66,10 +66,7 @@ class PsycopgConnector(EngineCalls):
         resolved = dsns.resolve(dsn)
         self._shown = dsns.redacted(resolved)
         self._options = (resolved, pool_size, pool_timeout, prepare_threshold)
-        self._schema = SchemaCheck()
-        make_pool = partial(
-            Pool, resolved, timeout=pool_timeout, prepare_threshold=prepare_threshold, schema=self._schema
-        )
+        make_pool = partial(Pool, resolved, timeout=pool_timeout, prepare_threshold=prepare_threshold)
         self._pool = make_pool(size=pool_size)
         lanes = [(make_pool(size=lane_size or pool_size, name=name), texts) for name, texts in _LANES.items()]
         self._lanes = {text: pool for pool, texts in lanes for text in texts}
@@ -97,7 +94,7 @@ class PsycopgConnector(EngineCalls):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What is unpickled is the other process's own: one for all that comes from here, with its own connections.
-        return _connector_here, (*self._options, self._schema.has_passed)
+        return _connector_here, self._options
 
     def _fetch(self, statement: str, parameters: Mapping[str, Any], connection: Any = None) -> Rows:
         if connection is not None:
@@ -147,11 +144,5 @@ def _close(pools: Iterable[Pool], listener: Listener, *, silently: bool) -> None
 
 
 @cache
-def _connector_here(
-    dsn: str, pool_size: int, pool_timeout: float, prepare_threshold: int | None, schema_has_passed: bool
-) -> PsycopgConnector:
-    connector = PsycopgConnector(
-        dsn, pool_size=pool_size, pool_timeout=pool_timeout, prepare_threshold=prepare_threshold
-    )
-    connector._schema.has_passed = schema_has_passed
-    return connector
+def _connector_here(dsn: str, pool_size: int, pool_timeout: float, prepare_threshold: int | None) -> PsycopgConnector:
+    return PsycopgConnector(dsn, pool_size=pool_size, pool_timeout=pool_timeout, prepare_threshold=prepare_threshold)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
-from attrs import define
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -21,7 +20,7 @@ from pgflow.engine import statements
 from pgflow.errors import ClientClosedError
 from pgflow.schema.revision import require_revision
 
-__all__ = ["Connection", "Pool", "SchemaCheck", "connect", "session_options", "settle"]
+__all__ = ["Connection", "Pool", "connect", "session_options", "settle"]
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -84,52 +83,17 @@ def settle(connection: Connection) -> None:
         connection.prepare_threshold = None
 
 
-@define(eq=False)
-class SchemaCheck:
-    """Whether this code works with the schema: looked at once, however many pools ask.
-
-    Code that has begun to work goes on when the database is migrated under it. So a pool that is first needed after
-    that is no reason to refuse a schema which is too new for code that starts then.
-    """
-
-    #: Whether the revision was the right one when it was looked at.
-    has_passed: bool = False
-
-    def require(self, connection: Connection) -> None:
-        """Look, unless that was done.
-
-        :raises SchemaError: the database is not at the revision that this code needs.
-        """
-        if self.has_passed:
-            return
-        try:
-            row = connection.execute(statements.SCHEMA_VERSION.encode()).fetchone()
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-            row = None
-        found = None if row is None else row[0]
-        require_revision(found, redacted(connection.info.dsn), lambda: _oldest_code(connection))
-        self.has_passed = True
-
-
 class Pool:
     """A psycopg pool that opens nothing before it is needed and does not mind a fork.
 
     The first use connects once in the caller, so that an unreachable server is the server's own error at once, and
-    has the schema's revision checked by ``schema``, which is asked by all pools of a connector.
+    looks whether the schema is one that this code works with.
     """
 
     def __init__(
-        self,
-        dsn: str,
-        *,
-        size: int,
-        timeout: float,
-        prepare_threshold: int | None,
-        schema: SchemaCheck | None = None,
-        name: str = "pgflow",
+        self, dsn: str, *, size: int, timeout: float, prepare_threshold: int | None, name: str = "pgflow"
     ) -> None:
         self._dsn = dsn
-        self._schema = schema or SchemaCheck()
         self._name = name
         self._size = size
         self._timeout = timeout
@@ -168,8 +132,7 @@ class Pool:
             if self._is_closed:
                 raise ClientClosedError("the client is closed: make another one")
             if self._pool is None:
-                with connect(self._dsn, name=self._name, prepare_threshold=self._prepare_threshold) as connection:
-                    self._schema.require(connection)
+                self._check_schema()
                 pool = ConnectionPool[Connection](
                     self._dsn,
                     min_size=1,
@@ -185,6 +148,15 @@ class Pool:
                 pool.wait(self._timeout)
                 self._pool = pool
             return self._pool
+
+    def _check_schema(self) -> None:
+        with connect(self._dsn, name=self._name, prepare_threshold=self._prepare_threshold) as connection:
+            try:
+                row = connection.execute(statements.SCHEMA_VERSION.encode()).fetchone()
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                row = None
+            found = None if row is None else row[0]
+            require_revision(found, redacted(self._dsn), lambda: _oldest_code(connection))
 
     def close(self) -> None:
         """Close every connection, those that are lent when they come back; idempotent and final."""

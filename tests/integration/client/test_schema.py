@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
-from typing import Any
-
 import psycopg
 import pytest
 
 from pgflow.client import FlowClient
-from pgflow.connector import PsycopgConnector
-from pgflow.dsl import Flow
 from pgflow.errors import SchemaMissingError, SchemaTooNewError, SchemaTooOldError
 from pgflow.migrations import upgrade
 from pgflow.models import RunStatus
-from pgflow.worker import Context, Worker
 from tests.migrations.test_check import NEEDS_THE_FUTURE
-from tests.plugins.engine import NOBODY, Engine
-from tests.plugins.waiting import DEADLINE
+from tests.plugins.engine import Engine
 
 
 def test_no_schema_at_all(blank_dsn: str) -> None:
@@ -67,35 +60,3 @@ def test_a_client_that_was_refused_works_once_the_database_is_migrated(blank_dsn
             Engine(connection).define({"a": []})
 
         assert client.start("flow").status is RunStatus.STARTED
-
-
-def test_what_runs_already_goes_on_when_the_schema_is_migrated_under_it(dsn: str, engine: Engine) -> None:
-    """Each kind of statement has a pool, and a worker that was idle till then has not opened all of them."""
-    flow: Flow[int] = Flow("outliving", input=int, max_attempts=1)
-
-    @flow.step
-    def write(run: int, ctx: Context) -> Any:
-        ctx.connection.execute("select 1")
-        return ctx.run_input
-
-    with Worker(flow, dsn), FlowClient(dsn) as client:
-        client.register(flow)
-        engine.do("update pgflow.alembic_version set version_num = '9999_future'")
-        engine.do(NEEDS_THE_FUTURE)
-
-        assert client.start(flow, 3).result(DEADLINE) == {"write": 3}
-        with FlowClient(dsn) as late, pytest.raises(SchemaTooNewError):
-            late.start(flow, 4)
-
-
-def test_a_handler_in_a_process_of_its_own_goes_on_likewise(dsn: str, engine: Engine) -> None:
-    connector = PsycopgConnector(dsn)
-    assert connector.get_run_with_states(NOBODY) is None
-    engine.do("update pgflow.alembic_version set version_num = '9999_future'")
-    engine.do(NEEDS_THE_FUTURE)
-    # As the process does that unpickles it: what it knows comes from here.
-    theirs: PsycopgConnector = pickle.loads(pickle.dumps(connector))
-
-    assert theirs.get_run_with_states(NOBODY) is None
-    theirs.close()
-    connector.close()
