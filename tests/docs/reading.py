@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -78,14 +78,24 @@ class Reader:
     #: What a page says and this machine has otherwise, in what is typed.
     instead: Mapping[str, str] = field(factory=dict)
     environment: Mapping[str, str] = field(factory=dict)
+
+    #: The server's own, such as pg_dump, which does not take those of another version.
+    programs: Path | None = None
+
+    #: Runs what a page has as SQL.
+    sql: Callable[[str], object] | None = None
     services: list[Service] = field(factory=list)
     _terminals: int = 0
 
     def follow(self, page: Page) -> None:
         """Do what a page says, from its first block to its last."""
-        blocks = [block for language in ("python", "console", "text") for block in page.blocks(language)]
+        languages = ("python", "console", "text", "sql")
+        blocks = [block for language in languages for block in page.blocks(language) if block.run]
         for block in sorted(blocks, key=lambda block: block.line):
-            if block.language == "python":
+            if block.language == "sql":
+                assert self.sql is not None, f"{page.path}:{block.line} needs a database"
+                self.sql(block.text)
+            elif block.language == "python":
                 found = re.match(r"# ([\w/]+\.py)\n", block.text)
                 assert found is not None, f"{page.path}:{block.line} is no file"
                 self._save(found[1], block.text[found.end() :])
@@ -202,8 +212,9 @@ class Reader:
         return f"{remembered}cd '{self._folder()}'\n{line}"
 
     def _variables(self) -> dict[str, str]:
-        folders = [str(Path(sys.executable).parent), os.environ["PATH"], str(find_programs(DEFAULT_VERSION))]
-        return {**os.environ, **self.environment, "PATH": os.pathsep.join(folders)}
+        folders = [Path(sys.executable).parent, self.programs, os.environ["PATH"], find_programs(DEFAULT_VERSION)]
+        path = os.pathsep.join(str(folder) for folder in folders if folder is not None)
+        return {**os.environ, **self.environment, "PATH": path}
 
 
 def _typed(text: str) -> list[Command]:
