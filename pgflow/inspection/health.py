@@ -171,7 +171,7 @@ def _roles(connection: _Connection) -> Iterator[Finding]:
             "roles",
             Level.NOTICE,
             f"there is no role {', '.join(missing)}: only the schema's owner can use it",
-            "create the roles, and run the files grants.sql of the revisions again",
+            f"create the roles, and run {migrations.script_location()}/versions/*/grants.sql by psql, oldest first",
         )
 
 
