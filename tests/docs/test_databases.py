@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import psycopg.conninfo
 import pytest
-import sqlalchemy
 
 from pgflow import Flow, FlowClient, migrations
 from pgflow.embedded import EmbeddedServer
@@ -23,14 +20,6 @@ from tests.docs.pages import Page
 from tests.docs.reading import Reader
 
 OURS = {"pgflow", "pgmq", "realtime"}
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """Not pytest's own, which the system user of root's server may not enter."""
-    path = Path(tempfile.mkdtemp(prefix="pgflow-guide-")).resolve()
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture
@@ -54,7 +43,7 @@ def schemas(execute: Callable[..., psycopg.Cursor[tuple[str, ...]]]) -> set[str]
 
 
 def test_an_existing_database(
-    home: Path, own_server: EmbeddedServer, administrator: Callable[..., psycopg.Cursor[tuple[str, ...]]]
+    folder: Path, own_server: EmbeddedServer, administrator: Callable[..., psycopg.Cursor[tuple[str, ...]]]
 ) -> None:
     page = Page("guides/existing-database.md")
     flow: Flow[list[int]] = Flow("ship-orders", input=list[int])
@@ -84,7 +73,7 @@ def test_an_existing_database(
 
     where = psycopg.conninfo.conninfo_to_dict(own_server.dsn())
     reader = Reader(
-        home,
+        folder,
         instead={"@host/": "@/"},
         environment={"PGHOST": str(where["host"]), "PGPORT": str(where["port"]), "PGUSER": "postgres"},
         programs=own_server.programs or find_programs(own_server.version or DEFAULT_VERSION),
@@ -97,73 +86,60 @@ def test_an_existing_database(
     assert administrator("select from pg_roles where rolname like 'pgflow%'").rowcount == 0
 
 
-def test_alembic(home: Path, blank_dsn: str) -> None:
+def test_alembic(folder: Path, blank_dsn: str, blank_url: str) -> None:
     page = Page("guides/alembic.md")
-    alembic(home, blank_dsn, "init", "migrations")
-    reader = Reader(home, instead={"postgresql+psycopg://…": f"'{url_of(blank_dsn)}'"})
+    alembic(folder, blank_url, "init", "migrations")
+    reader = Reader(folder, instead={"postgresql+psycopg://…": f"'{blank_url}'"})
     reader.follow(page)
 
     with psycopg.connect(blank_dsn) as connection:
         assert migrations.current(connection) == migrations.head()
         assert connection.execute("select flow_slug from pgflow.flows").fetchall() == [("ship-order",)]
 
-    alembic(home, blank_dsn, "downgrade", "base")
+    alembic(folder, blank_url, "downgrade", "base")
     with psycopg.connect(blank_dsn, autocommit=True) as connection:
         assert migrations.current(connection) is None
         connection.execute("drop table alembic_version")
         # The scripts make what the revisions made.
         for script in ("pgflow.sql", "shop.sql"):
-            connection.execute((home / script).read_bytes())
+            connection.execute((folder / script).read_bytes())
         migrations.check(connection)
         assert connection.execute("select flow_slug from pgflow.flows").fetchall() == [("ship-order",)]
 
 
-def test_alembic_after_an_upgrade_of_the_package(home: Path, blank_dsn: str) -> None:
+def test_alembic_after_an_upgrade_of_the_package(folder: Path, blank_dsn: str, blank_url: str) -> None:
     page = Page("guides/alembic.md")
-    alembic(home, blank_dsn, "init", "migrations")
-    page.write_files(home)
+    alembic(folder, blank_url, "init", "migrations")
+    page.write_files(folder)
 
-    alembic(home, blank_dsn, "upgrade", "head")
+    alembic(folder, blank_url, "upgrade", "head")
     with psycopg.connect(blank_dsn) as connection:
         assert migrations.current(connection) == migrations.head()
-    alembic(home, blank_dsn, "downgrade", "0001")
+    alembic(folder, blank_url, "downgrade", "0001")
     with psycopg.connect(blank_dsn) as connection:
         assert migrations.current(connection) == "0004_workers"
-    alembic(home, blank_dsn, "upgrade", "head")
+    alembic(folder, blank_url, "upgrade", "head")
     with psycopg.connect(blank_dsn) as connection:
         assert migrations.current(connection) == migrations.head()
 
 
-def test_autogenerate_would_drop_what_the_guide_leaves_out(home: Path, blank_dsn: str) -> None:
+def test_autogenerate_would_drop_what_the_guide_leaves_out(folder: Path, blank_url: str) -> None:
     page = Page("guides/alembic.md")
-    alembic(home, blank_dsn, "init", "migrations")
-    page.write_files(home)
-    environment = home / "migrations" / "env.py"
+    alembic(folder, blank_url, "init", "migrations")
+    page.write_files(folder)
+    environment = folder / "migrations" / "env.py"
     environment.write_text(environment.read_text().replace(', "include_name": include_name', ""))
 
-    alembic(home, blank_dsn, "upgrade", "head")
-    assert "'remove_table', Table('step_states'" in alembic(home, blank_dsn, "check", status=255)
+    alembic(folder, blank_url, "upgrade", "head")
+    assert "'remove_table', Table('step_states'" in alembic(folder, blank_url, "check", status=255)
 
 
-def url_of(dsn: str) -> str:
-    """A DSN as a URL of SQLAlchemy's."""
-    parts = psycopg.conninfo.conninfo_to_dict(dsn)
-    url = sqlalchemy.URL.create(
-        "postgresql+psycopg",
-        username=str(parts["user"]),
-        password=str(parts["password"]) if "password" in parts else None,
-        database=str(parts["dbname"]),
-        query={"host": str(parts["host"]), "port": str(parts["port"])},
-    )
-    return url.render_as_string(hide_password=False)
-
-
-def alembic(folder: Path, dsn: str, *arguments: str, status: int = 0) -> str:
+def alembic(folder: Path, url: str, *arguments: str, status: int = 0) -> str:
     """Run a command in the project of a folder, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "alembic", *arguments],
         cwd=folder,
-        env={**os.environ, "SHOP_URL": url_of(dsn)},
+        env={**os.environ, "SHOP_URL": url},
         capture_output=True,
         text=True,
         check=False,

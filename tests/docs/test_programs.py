@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-import psycopg
 import pytest
-import sqlalchemy
 
 from tests.docs.pages import Page
 from tests.plugins.databases import Connection
@@ -27,22 +25,13 @@ def is_kept(promise: str, line: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, promise.split("…"))), line) is not None
 
 
-@pytest.fixture
-def program_dsn(dsn: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The database that the programs find in their environment."""
-    parts = psycopg.conninfo.conninfo_to_dict(dsn)
-    url = sqlalchemy.URL.create(
-        "postgresql",
-        username=str(parts["user"]),
-        password=str(parts["password"]) if "password" in parts else None,
-        database=str(parts["dbname"]),
-        query={"host": str(parts["host"]), "port": str(parts["port"])},
-    )
-    monkeypatch.setenv("PGFLOW_DSN", url.render_as_string(hide_password=False))
-    return dsn
+@pytest.fixture(autouse=True)
+def environment(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database of the programs."""
+    monkeypatch.setenv("PGFLOW_DSN", url)
 
 
-def test_fan_out(program_dsn: str, database: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fan_out(database: Connection, capsys: pytest.CaptureFixture[str]) -> None:
     page = Page("guides/fan-out.md")
     run(page)
 
@@ -57,7 +46,7 @@ def test_fan_out(program_dsn: str, database: Connection, capsys: pytest.CaptureF
     assert [row[1] for row in rows] == ["completed", "failed"]
 
 
-def test_retries(program_dsn: str, database: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+def test_retries(database: Connection, capsys: pytest.CaptureFixture[str]) -> None:
     page = Page("guides/retries.md")
     database.execute("create table ledger (order_id int, amount float8)")
     run(page)
@@ -71,7 +60,7 @@ def test_retries(program_dsn: str, database: Connection, capsys: pytest.CaptureF
     assert [str(seconds) for _, seconds in database.execute(query.text.encode())] == found[1].split(" | ")
 
 
-def test_sqlalchemy(program_dsn: str, database: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sqlalchemy(database: Connection, capsys: pytest.CaptureFixture[str]) -> None:
     page = Page("guides/sqlalchemy.md")
     run(page)
 

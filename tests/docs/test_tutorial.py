@@ -5,10 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
-import shutil
 import socket
-import tempfile
-from collections.abc import Iterator
 from importlib.metadata import metadata
 from pathlib import Path
 
@@ -24,24 +21,16 @@ PAGES = [Page(f"tutorial/{path.name}") for path in sorted((DOCS / "tutorial").gl
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    """Not pytest's own, which the system user of root's server may not enter."""
-    path = Path(tempfile.mkdtemp(prefix="pgflow-tutorial-")).resolve()
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
 def free_port() -> int:
     """A port on the loopback that nobody listens at now."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
 
-def test_it_can_be_followed_word_for_word(home: Path, own_server: EmbeddedServer, free_port: int) -> None:
+def test_it_can_be_followed_word_for_word(folder: Path, own_server: EmbeddedServer, free_port: int) -> None:
     where = psycopg.conninfo.conninfo_to_dict(own_server.dsn())
     reader = Reader(
-        home,
+        folder,
         instead={
             "flask --app app run": f"flask --app app run --port {free_port}",
             "127.0.0.1:5000": f"127.0.0.1:{free_port}",
