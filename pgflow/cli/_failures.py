@@ -18,6 +18,8 @@ def one_line(error: BaseException) -> str | None:
     from alembic.util import CommandError
     from sqlalchemy.exc import DBAPIError
 
+    from pgflow.graph.console import RICH_IS_MISSING
+
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig
     if isinstance(error, psycopg.Error):
@@ -31,6 +33,8 @@ def one_line(error: BaseException) -> str | None:
                 else "the role needs one of pgflow_client, pgflow_worker and pgflow_migrator"
             )
         return " ".join(f"{words} ({hint})".split()) if hint else " ".join(words.split())
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "rich":
+        return RICH_IS_MISSING
     if isinstance(error, (PgflowError, CommandError)):
         return " ".join(str(error).split())
     return None

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pgflow
 from pgflow.dsl import Flow
 from pgflow.errors import DefinitionError
 
@@ -98,12 +99,13 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _place(error: Exception) -> str:
-    """Say where in the imported code it went wrong."""
+    """Say where in the imported code it went wrong; what is ours only found it."""
+    ours = f"{Path(pgflow.__file__).parent}{os.sep}"
     frames = error.__traceback__
     place = ""
     while frames is not None:
         filename = frames.tb_frame.f_code.co_filename
-        if filename not in (__file__, importlib.__file__) and not filename.startswith("<frozen"):
+        if filename != importlib.__file__ and not filename.startswith(("<frozen", ours)):
             place = f" ({filename}:{frames.tb_lineno})"
         frames = frames.tb_next
     return place

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["make_table", "open_console"]
+__all__ = ["RICH_IS_MISSING", "make_table", "open_console"]
+
+RICH_IS_MISSING = "this is shown with rich, which is not installed: pip install 'pgflow-sdk[cli]'"
 
 #: Wide enough for what a program or a file is given, which breaks no lines.
 _UNBROKEN = 10_000
@@ -24,9 +26,7 @@ def open_console(*, stderr: bool = False) -> Console:
     try:
         from rich.console import Console
     except ImportError as error:
-        raise ExtraMissingError(
-            "this is shown with rich, which is not installed: pip install 'pgflow-sdk[cli]'"
-        ) from error
+        raise ExtraMissingError(RICH_IS_MISSING) from error
     console = Console(stderr=stderr, highlight=False, emoji=False, markup=False)
     if not console.is_terminal and not console.is_jupyter:
         console.width = _UNBROKEN

@@ -167,13 +167,22 @@ def _roles(connection: _Connection) -> Iterator[Finding]:
             f"{user} may neither start runs nor work",
             f"grant pgflow_client to {user}, or pgflow_worker",
         )
+    grants = f"run {migrations.script_location()}/versions/*/grants.sql by psql, oldest first"
     missing = [name for (name,) in connection.execute(statements.MISSING_ROLES)]
     if missing:
         yield Finding(
             "roles",
             Level.NOTICE,
             f"there is no role {', '.join(missing)}: only the schema's owner can use it",
-            "create the roles, and run the files grants.sql of the revisions again",
+            f"create the roles, and {grants}",
+        )
+    powerless = [name for (name,) in connection.execute(statements.POWERLESS_ROLES)]
+    if powerless:
+        yield Finding(
+            "roles",
+            Level.NOTICE,
+            f"{', '.join(powerless)} was granted nothing here",
+            f"as the schema's owner, {grants}",
         )
 
 

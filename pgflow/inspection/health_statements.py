@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ABILITIES", "HAS_PGMQ", "INVARIANTS", "MISSING_QUEUES", "MISSING_ROLES", "OLD_TRANSACTIONS", "SEES_OTHERS"]
+__all__ = [
+    "ABILITIES",
+    "HAS_PGMQ",
+    "INVARIANTS",
+    "MISSING_QUEUES",
+    "MISSING_ROLES",
+    "OLD_TRANSACTIONS",
+    "POWERLESS_ROLES",
+    "SEES_OTHERS",
+]
 
 HAS_PGMQ: Final = "select exists (select from pg_catalog.pg_namespace where nspname = 'pgmq')"
 
@@ -27,6 +36,14 @@ MISSING_ROLES: Final = """\
 select r.name
   from unnest(array['pgflow_client', 'pgflow_worker', 'pgflow_migrator']) as r (name)
  where to_regrole(r.name) is null"""
+
+# Roles belong to the server: one may be younger than the schema, which was granted to those that there were.
+POWERLESS_ROLES: Final = """\
+select r.rolname::text
+  from pg_catalog.pg_roles as r
+ where r.rolname in ('pgflow_client', 'pgflow_worker', 'pgflow_migrator')
+   and not has_schema_privilege(r.oid, 'pgflow', 'usage')
+ order by r.rolname"""
 
 # One function stands for each side: whoever was granted it was granted the others by the same statement.
 ABILITIES: Final = """\

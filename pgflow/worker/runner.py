@@ -131,13 +131,14 @@ def _report_of(key: TaskKey, future: Future[Json | Transacted], error: BaseExcep
 
 def _log_failure(attempt: Attempt, report: Failure, error: BaseException) -> None:
     limit = attempt.step.max_attempts
-    final = report.permanent or (limit is not None and attempt.record.attempts_count >= limit)
+    is_last = limit is not None and attempt.record.attempts_count >= limit
+    final = ", the last one" if is_last else ", for good" if report.permanent else ""
     logger.log(
         logging.ERROR if final else logging.WARNING,
         "%s failed (%s%s): %s",
         attempt.name,
         attempt.count,
-        ", the last one" if final else "",
+        final,
         report.error_message,
         exc_info=None if is_planned(error) else error,
     )

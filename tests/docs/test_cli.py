@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +20,6 @@ PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 GUIDE = Page("guides/cli.md")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Not pytest's own, which the system user of root's server may not enter."""
-    path = Path(tempfile.mkdtemp(prefix="pgflow-guide-")).resolve()
-    yield path
-    shutil.rmtree(path)
 
 
 def test_every_command_prints_what_the_guide_shows(folder: Path) -> None:

@@ -46,9 +46,9 @@ def test_what_runs_goes_on_and_what_starts_is_refused(dsn: str, database: Connec
         database.execute("update pgflow.alembic_version set version_num = '9999_future'")
         assert shell.run("pgflow migrate --status", tmp_path, PGFLOW_DSN=dsn).returncode == 0
         assert finding(shell.run("pgflow check --quick --json", tmp_path, PGFLOW_DSN=dsn).stdout) == "notice"
-        database.execute(NEEDS_THE_FUTURE.encode())
         assert client.start(flow, 3).result(DEADLINE) == {"pack": 3}
 
+        database.execute(NEEDS_THE_FUTURE.encode())
         refused = command("pgflow worker")
         done = shell.run(refused.line, tmp_path, PGFLOW_DSN=dsn)
         assert done.returncode == 1

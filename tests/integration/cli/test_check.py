@@ -120,6 +120,17 @@ def test_each_role_learns_what_it_may_and_what_it_cannot_look_at(dsn: str, role:
         assert findings(result, subject)[0].items() >= looked.items()
 
 
+def test_a_role_that_was_made_after_the_schema_lacks_its_rights(dsn: str, database: Connection) -> None:
+    database.execute("revoke usage on schema pgflow from pgflow_client")
+    result = CliRunner().invoke(main, ["check", "--json", "--dsn", dsn])
+
+    assert result.exit_code == 0, result.output
+    _, finding = findings(result, "roles")
+    assert finding["level"] == "notice"
+    assert finding["message"] == "pgflow_client was granted nothing here"
+    assert finding["advice"].endswith("/versions/*/grants.sql by psql, oldest first")
+
+
 def test_a_pooler_that_swallows_notifications_is_worth_knowing(pooler: PoolerFactory) -> None:
     result = CliRunner().invoke(main, ["check", "--json", "--dsn", pooler("transaction", size=1)])
 

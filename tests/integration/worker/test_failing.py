@@ -87,7 +87,9 @@ def test_retry_after_overrides_the_backoff(work: Callable[..., Worker], runs: Ru
     assert runs.output(runs.start(flow)) == {"soon": 2}
 
 
-def test_fail_permanently_is_not_retried(work: Callable[..., Worker], runs: Runs) -> None:
+def test_fail_permanently_is_not_retried(
+    work: Callable[..., Worker], runs: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
     flow = Flow("permanent", base_delay=0)
 
     @flow.step
@@ -99,6 +101,7 @@ def test_fail_permanently_is_not_retried(work: Callable[..., Worker], runs: Runs
 
     assert runs.error(run_id) == "the card was declined"
     assert runs.attempts(run_id, "declined") == 1
+    assert f"permanent.declined[0] of run {run_id} failed (attempt 1 of 3, for good): the card" in caplog.text
 
 
 @pytest.mark.parametrize("bad", [float("nan"), b"bytes", {1, 2}, "nul \0", "lone \ud800"], ids=ascii)

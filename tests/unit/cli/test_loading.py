@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,3 +99,11 @@ def test_a_missing_import_of_the_module_is_not_taken_for_the_module(
 
     with pytest.raises(DefinitionError, match=r"needy_flows cannot be imported: .*'not_installed_here'"):
         load_flows(["needy_flows"])
+
+
+def test_what_a_definition_refuses_is_found_in_the_file_that_defines_it(module: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{module}.py"
+    path.write_text('from pgflow.dsl import Flow\n\nflow = Flow("two words")\n')
+
+    with pytest.raises(DefinitionError, match=rf"'two words'.*\({re.escape(str(path))}:3\)$"):
+        load_flows([module])
