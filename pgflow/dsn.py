@@ -81,6 +81,4 @@ def _has_strayed(uri: str, parts: dict[str, Any]) -> bool:
     hosts = str(parts.get("host", "")).split(",")
     ports = str(parts.get("port", "")).split(",")
     path = uri.partition("://")[2].partition("?")[0].partition("/")[2]
-    return (
-        any("@" in host[1:] for host in hosts) or any(port and not port.isdecimal() for port in ports) or "@" in path
-    )
+    return any("@" in host[1:] for host in hosts) or any(port and not port.isdecimal() for port in ports) or "@" in path

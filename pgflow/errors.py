@@ -134,7 +134,7 @@ class RunConflictError(PgflowError):
 
 
 class NotJsonError(PgflowError, ValueError):
-    """A value cannot be stored as jsonb, or read from it, without changing it; where it can, the message has its path."""
+    """A value cannot be stored as jsonb, or read from it, without changing it; the message has its path if it can."""
 
 
 class RunFailedError(PgflowError):

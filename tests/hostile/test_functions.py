@@ -27,7 +27,9 @@ _slugs = st.sampled_from([None, "a", "b", "run"]) | slugs.filter(lambda slug: "\
 _texts = st.none() | texts | _slugs
 _json = st.none() | st.one_of(values, _texts).map(json.dumps) | st.just('{"a": 1, "a": 2}')
 
-_odd = st.none() | st.integers(-2, 2) | _slugs | st.lists(_slugs, max_size=2) | st.just({}) | st.just("1e400")
+_odd: st.SearchStrategy[Any] = (
+    st.none() | st.integers(-2, 2) | _slugs | st.lists(_slugs, max_size=2) | st.just({}) | st.just("1e400")
+)
 _steps = st.fixed_dictionaries(
     {
         "step_slug": st.sampled_from(["a", "b", "c"]) | _odd,
@@ -132,7 +134,7 @@ def test_a_function_works_or_says_what_is_wrong(engine: Engine, few: settings, n
                 with engine.connection.transaction():
                     engine.rows(f"select * from pgflow.{name}({call})", *given.values())
             except psycopg.Error as error:
-                assert (error.sqlstate or "").startswith(accepted), f"{error.sqlstate}: {error}"
+                assert (error.sqlstate or "").startswith(accepted), f"{error.sqlstate}: {error}"  # noqa: PT017
             assert engine.violations() == set()
 
     check()

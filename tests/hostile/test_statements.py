@@ -116,7 +116,9 @@ def is_put_together(node: ast.AST) -> bool:
 
 def text_of(node: ast.AST) -> str:
     """The literal text that a put-together text begins with."""
-    return next((each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and type(each.value) is str), "")
+    return next(
+        (each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and type(each.value) is str), ""
+    )
 
 
 def test_the_constants_are_made_of_constants() -> None:
@@ -139,7 +141,9 @@ def test_a_channel_is_one_identifier(channel: str) -> None:
 def executes(path: Path) -> list[str]:
     """What follows each dynamic ``execute`` of a function, to the end of its statement."""
     text = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("--"))
-    return [text[found.end() :].partition(";\n")[0] for found in re.finditer(r"^\s*(?:return query )?execute\b", text, re.M)]
+    return [
+        text[found.end() :].partition(";\n")[0] for found in re.finditer(r"^\s*(?:return query )?execute\b", text, re.M)
+    ]
 
 
 def test_plpgsql_executes_only_what_format_has_quoted() -> None:
