@@ -1,29 +1,18 @@
-"""The engine in a transaction that is rolled back, or on a database that commits, with a client and workers."""
+"""The engine and workers as other tests have them, a client on one connection, and how much to try."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
-from pgflow import Flow, FlowClient, Worker
+from pgflow import FlowClient
 from pgflow.connector import PsycopgConnector
-from tests.plugins.databases import Connection
-from tests.plugins.engine import Engine
+from tests.integration.worker.conftest import work
+from tests.sql.conftest import committed, engine
 
-
-@pytest.fixture
-def engine(connection: Connection) -> Engine:
-    """The engine in a transaction that is rolled back in the end."""
-    return Engine(connection)
-
-
-@pytest.fixture
-def committed(database: Connection) -> Engine:
-    """The engine on a database of the test's own, where each call commits."""
-    return Engine(database)
+__all__ = ["client", "committed", "connector", "engine", "few", "work"]
 
 
 @pytest.fixture
@@ -38,20 +27,6 @@ def connector(dsn: str) -> Iterator[PsycopgConnector]:
 def client(connector: PsycopgConnector) -> FlowClient:
     """A client over `connector`."""
     return FlowClient(connector=connector)
-
-
-@pytest.fixture
-def work(dsn: str) -> Iterator[Callable[..., Worker]]:
-    """Starts workers on `dsn` and stops them in the end."""
-    workers: list[Worker] = []
-
-    def work(*flows: Flow[Any], **options: Any) -> Worker:
-        workers.append(Worker(flows, dsn, **options))
-        return workers[-1].start()
-
-    yield work
-    for worker in workers:
-        worker.stop(grace=5)
 
 
 @pytest.fixture

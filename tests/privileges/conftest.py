@@ -1,20 +1,7 @@
-"""The engine in a transaction that is rolled back, and on a database that commits."""
+"""The engine as the tests of its functions have it."""
 
 from __future__ import annotations
 
-import pytest
+from tests.sql.conftest import committed, engine
 
-from tests.plugins.databases import Connection
-from tests.plugins.engine import Engine
-
-
-@pytest.fixture
-def engine(connection: Connection) -> Engine:
-    """The engine in a transaction that is rolled back in the end."""
-    return Engine(connection)
-
-
-@pytest.fixture
-def committed(database: Connection) -> Engine:
-    """The engine on a database of the test's own, where each call commits."""
-    return Engine(database)
+__all__ = ["committed", "engine"]
