@@ -39,6 +39,7 @@ heartbeat_worker            -      x       x       -
 is_valid_slug               -      -       x       -
 maybe_complete_run          -      -       x       -
 new_run_id                  -      -       -       -
+oldest_code                 x      x       x       -
 poll_for_tasks              -      x       x       -
 raise_exception             -      -       x       -
 register_worker             -      x       x       -
