@@ -102,7 +102,8 @@ NAMES = [
     "add_step", "calculate_retry_delay", "check_flow", "check_invariants", "claim_run_tasks", "claim_tasks",
     "complete_task", "complete_tasks", "create_flow", "delete_flow", "ensure_flow", "extend_leases", "fail_task",
     "fail_tasks", "get_run_statuses", "get_run_with_states", "get_runs_with_states", "get_workers",
-    "heartbeat_worker", "is_valid_slug", "maybe_complete_run", "new_run_id", "oldest_code", "poll_for_tasks", "register_worker",
+    "heartbeat_worker", "is_valid_slug", "maybe_complete_run", "new_run_id", "oldest_code", "poll_for_tasks",
+    "register_worker",
     "release_tasks", "sleep_on_queues", "spawn_fanout_tasks", "start_flow", "start_flow_with_states", "start_flows",
     "start_ready_steps", "start_tasks", "stop_worker", "watch_run", "watch_runs",
 ]  # fmt: skip

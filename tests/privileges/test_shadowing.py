@@ -153,6 +153,7 @@ MIGRATOR_CALLS = [
     f"select pgflow.maybe_complete_run('{RUN}')",
     "select pgflow.check_invariants()",
     "select pgflow.get_workers()",
+    "select pgflow.oldest_code()",
     "select pgflow.calculate_retry_delay(1, 1)",
     "select pgflow.is_valid_slug('x')",
     "select pgflow.delete_flow('another')",
