@@ -21,6 +21,7 @@ __all__ = ["ENVIRONMENT_VARIABLE", "redacted", "resolve"]
 ENVIRONMENT_VARIABLE = "PGFLOW_DSN"
 
 _DRIVER = re.compile(r"^(postgres(?:ql)?)\+\w+://")
+_URI = re.compile(r"^postgres(?:ql)?://")
 _SHOWN = ("host", "hostaddr", "port", "dbname", "user", "service")
 
 
@@ -58,10 +59,26 @@ def _parsed(dsn: str) -> dict[str, Any]:
     from psycopg.conninfo import conninfo_to_dict
 
     try:
-        return dict(conninfo_to_dict(dsn))
+        parts = dict(conninfo_to_dict(dsn))
     except psycopg.Error:
-        pass  # libpq's message quotes the text, and with it perhaps a password: it is neither repeated nor chained
+        parts = None  # libpq's message quotes the text, and perhaps a password: it is neither repeated nor chained
+    if parts is not None:
+        if _URI.match(dsn) and _has_strayed(dsn, parts):
+            raise DsnError(
+                "the DSN holds an '@', '/' or ':' where none can be, so that a part of its password would be taken for "
+                "a host, port or database: write %40, %2F and %3A for those characters in a user or password"
+            )
+        return parts
     raise DsnError(
         "the DSN is in no form that is understood: use postgresql://user@host/database, key=value pairs, "
         "the directory of a unix socket, or a SQLAlchemy URL for PostgreSQL"
     )
+
+
+def _has_strayed(uri: str, parts: dict[str, Any]) -> bool:
+    """Whether libpq has found the end of the password too early, which shows in what it takes for the rest."""
+    # A socket of Linux's abstract namespace begins with an '@', and only there.
+    hosts = str(parts.get("host", "")).split(",")
+    ports = str(parts.get("port", "")).split(",")
+    path = uri.partition("://")[2].partition("?")[0].partition("/")[2]
+    return any("@" in host[1:] for host in hosts) or any(port and not port.isdecimal() for port in ports) or "@" in path

@@ -12,8 +12,9 @@
     ├── UnknownFlowError (LookupError)
     ├── UnknownStepError (LookupError)
     ├── UnknownRunError (LookupError)
+    ├── InvalidKeyError (ValueError)        a run id or idempotency key that cannot be one
     ├── RunConflictError                    a run id or key reused with another flow or input
-    ├── NotJsonError (ValueError)           a value that jsonb cannot hold; MisfitError where it does not fit its type
+    ├── NotJsonError (ValueError)           a value that jsonb or Python cannot hold, or that does not fit its type
     ├── RunFailedError                      the awaited run failed
     ├── WaitTimeoutError (TimeoutError)
     ├── RunNotCommittedError                waiting for a run that nobody else can see
@@ -53,6 +54,7 @@ __all__ = [
     "ExtraMissingError",
     "FlowShapeError",
     "HandlerSignatureError",
+    "InvalidKeyError",
     "InvalidSlugError",
     "IsolationLevelError",
     "NotJsonError",
@@ -123,12 +125,16 @@ class UnknownRunError(PgflowError, LookupError):
     """There is no run with this id."""
 
 
+class InvalidKeyError(PgflowError, ValueError):
+    """A run id is no UUID, or an idempotency key is no text that the database can keep."""
+
+
 class RunConflictError(PgflowError):
     """A run id or idempotency key was used again with another flow or input."""
 
 
 class NotJsonError(PgflowError, ValueError):
-    """A value cannot be stored as jsonb without changing it; the message names the path to it."""
+    """A value cannot be stored as jsonb, or read from it, without changing it; the message has its path if it can."""
 
 
 class RunFailedError(PgflowError):
@@ -225,6 +231,7 @@ _BY_SQLSTATE: dict[str, type[PgflowError]] = {
     "PF007": DefinitionError,
     "PF008": IsolationLevelError,
     "PF009": UnknownDependencyError,
+    "PF010": InvalidKeyError,
 }
 
 

@@ -128,6 +128,8 @@ class TaskRecord:
     token: int
     #: 1 for the first attempt.
     attempts_count: int
+    #: Why Python cannot read the input, which is empty then; None where it can.
+    unreadable: str | None = None
 
     @property
     def key(self) -> TaskKey:

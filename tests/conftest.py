@@ -4,6 +4,7 @@ pytest_plugins = [
     "tests.plugins.server",
     "tests.plugins.databases",
     "tests.plugins.pooler",
+    "tests.plugins.proof",
     "tests.plugins.reports",
     "tests.plugins.roles",
 ]

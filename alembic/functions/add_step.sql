@@ -1,5 +1,6 @@
 -- Add a step to a flow, after the steps it depends on; the same step again is returned as it is. Null options are the
--- flow's. Locks: the flow's row, so that steps are numbered one after the other.
+-- flow's. Of a name that is far too long to be one, a message has the beginning.
+-- Locks: the flow's row, so that steps are numbered one after the other.
 -- Called by compiled flows and ensure_flow.
 create or replace function pgflow.add_step(
   flow_slug text,
@@ -19,19 +20,20 @@ as $$
 declare
   v_deps text[] := coalesce(add_step.deps_slugs, '{}');
   v_type text := coalesce(add_step.step_type, 'single');
+  v_flow text := left(add_step.flow_slug, 200);
   v_missing text;
   v_step pgflow.steps;
 begin
   if not pgflow.is_valid_slug(add_step.step_slug) then
     raise exception using
       errcode = 'PF005',
-      message = format('%L cannot name a step of flow %L', add_step.step_slug, add_step.flow_slug),
+      message = format('%L cannot name a step of flow %L', left(add_step.step_slug, 200), v_flow),
       hint = 'A slug has letters, digits, "_" and "-", starts with a letter or "_", and is not "run".';
   end if;
   if v_type not in ('single', 'fanout') then
     raise exception using
       errcode = 'PF007',
-      message = format('step type %L is neither ''single'' nor ''fanout''', v_type);
+      message = format('step type %L is neither ''single'' nor ''fanout''', left(v_type, 200));
   end if;
   if v_type = 'fanout' and cardinality(v_deps) = 0 then
     raise exception using errcode = 'PF007', message = 'Fanout steps cannot be root steps';
@@ -42,14 +44,14 @@ begin
   if (select count(*) <> count(distinct d) from unnest(v_deps) as d) then
     raise exception using
       errcode = 'PF007',
-      message = format('step %L of flow %L lists a dependency twice', add_step.step_slug, add_step.flow_slug);
+      message = format('step %L of flow %L lists a dependency twice', add_step.step_slug, v_flow);
   end if;
 
   perform from pgflow.flows as f where f.flow_slug = add_step.flow_slug for update;
   if not found then
     raise exception using
       errcode = 'PF001',
-      message = format('there is no flow %L to add step %L to', add_step.flow_slug, add_step.step_slug),
+      message = format('there is no flow %L to add step %L to', v_flow, add_step.step_slug),
       hint = 'Create it first with pgflow.create_flow().';
   end if;
 
@@ -78,7 +80,7 @@ begin
     raise exception using
       errcode = 'PF009',
       message = format('step %L of flow %L depends on %L, which the flow does not have',
-        add_step.step_slug, add_step.flow_slug, v_missing),
+        add_step.step_slug, v_flow, left(v_missing, 200)),
       hint = 'Add the dependency first.';
   end if;
 

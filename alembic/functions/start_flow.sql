@@ -1,5 +1,6 @@
 -- Create a run with its step states and start its root steps. The same run id or idempotency key again, with the same
--- flow and input, returns that run and starts nothing; with others it is an error. A null input is JSON null.
+-- flow and input, returns that run and starts nothing; with others it is an error. A null input is JSON null. A key has
+-- at most 500 characters, so that it fits into its index.
 -- Works in any isolation level.
 -- Locks: the flow against deletion, and the rows it creates. Called by clients and by plain SQL.
 create or replace function pgflow.start_flow(
@@ -27,6 +28,12 @@ declare
   v_run_ids uuid[];
 begin
   perform pgflow._hold_flow(start_flow.flow_slug);
+  if length(start_flow.idempotency_key) > 500 then
+    raise exception using
+      errcode = 'PF010',
+      message = format('the idempotency key is too long: %s characters', length(start_flow.idempotency_key)),
+      hint = 'A key has at most 500 characters; use a digest of a longer one.';
+  end if;
 
   -- Read once: a step that is added meanwhile is in the whole run or not in it.
   select coalesce(array_agg(s), '{}'), array_agg(s.step_slug order by s.step_index) filter (where s.deps_count = 0)

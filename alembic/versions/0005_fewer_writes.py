@@ -24,7 +24,15 @@ FANOUT = HERE.parent / "0003_fanout"
 NEW = ("_complete_run", "oldest_code")
 # What they did is part of the functions that called them.
 GONE = ("_start_step", "_start_steps")
-CHANGED_SINCE_CORE = ("_claim", "_known_flows", "_start_tasks", "claim_tasks", "create_flow", "new_run_id")
+CHANGED_SINCE_CORE = (
+    "_claim",
+    "_known_flows",
+    "_require_flow",
+    "_start_tasks",
+    "claim_tasks",
+    "create_flow",
+    "new_run_id",
+)
 CHANGED_SINCE_EVENTS = (
     "_complete_steps",
     "_queue_step",
@@ -33,7 +41,7 @@ CHANGED_SINCE_EVENTS = (
     "maybe_complete_run",
     "start_ready_steps",
 )
-CHANGED_SINCE_FANOUT = ("_complete_step", "_fail_run", "_start_fanout", "start_flow", "start_flows")
+CHANGED_SINCE_FANOUT = ("_complete_step", "_fail_run", "_start_fanout", "add_step", "start_flow", "start_flows")
 
 
 def upgrade() -> None:

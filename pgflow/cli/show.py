@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import UUID
 
@@ -56,7 +55,9 @@ def show(run_id: UUID, dsn: str | None, tasks: int, full: bool, is_mermaid: bool
 
 def _with_values(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose values are JSON, and no longer JSON text."""
+    from pgflow.engine.rows import load_json
+
     return {
-        name: json.loads(value) if name in ("input", "output") and value is not None else value
+        name: load_json(value) if name in ("input", "output") and value is not None else value
         for name, value in row.items()
     }

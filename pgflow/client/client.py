@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from uuid import UUID
@@ -13,7 +14,9 @@ from pgflow.client.state import RunState
 from pgflow.client.values import Values
 from pgflow.client.watch import RunWatch
 from pgflow.dsl import Flow
-from pgflow.errors import UnknownRunError
+from pgflow.dsl.slugs import check_flow_slug
+from pgflow.engine.rows import clean_text
+from pgflow.errors import InvalidKeyError, InvalidSlugError, UnknownFlowError, UnknownRunError
 from pgflow.models import RunRow
 
 if TYPE_CHECKING:
@@ -90,6 +93,7 @@ class FlowClient:
 
         :raises UnknownFlowError: the database does not know the flow; starting never defines one.
         :raises NotJsonError: the input is not what the flow takes, or cannot be stored.
+        :raises InvalidKeyError: the id is no UUID, or the key is no text, has what text cannot hold, or is too long.
         :raises RunConflictError: the id or key belongs to a run of another flow or with another input.
         """
         values, slug = _flow(flow)
@@ -97,8 +101,8 @@ class FlowClient:
         row = self._connector.start_flow(
             slug,
             values.dump_input(input),
-            run_id=None if run_id is None else _uuid(run_id, ValueError),
-            idempotency_key=idempotency_key,
+            run_id=None if run_id is None else _uuid(run_id, InvalidKeyError),
+            idempotency_key=None if idempotency_key is None else _key(idempotency_key),
             connection=connection,
         )
         return FlowRun(self, self._watch(row, _in_transaction(connection)), values)
@@ -167,7 +171,10 @@ def _connect(dsn: Any, listen_dsn: Any, pool_size: int) -> Client:
 
 def _flow(flow: Flow[Any] | str) -> tuple[Values, str]:
     if isinstance(flow, str):
-        return Values(None), flow
+        try:
+            return Values(None), check_flow_slug(flow)
+        except InvalidSlugError as exc:
+            raise UnknownFlowError(f"there can be no such flow: {exc}") from exc
     if isinstance(flow, Flow):
         return Values(flow), flow.slug
     raise TypeError(f"a flow is named by its slug or given as a Flow; got {flow!r}")
@@ -177,7 +184,15 @@ def _uuid(run_id: UUID | str, error: type[Exception]) -> UUID:
     try:
         return run_id if isinstance(run_id, UUID) else UUID(run_id)
     except (AttributeError, TypeError, ValueError) as exc:
-        raise error(f"{run_id!r} is no run id: a run id is a UUID") from exc
+        raise error(f"{reprlib.repr(run_id)} is no run id: a run id is a UUID") from exc
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise InvalidKeyError(f"an idempotency key is a str, got {type(key).__name__}: use str()")
+    if clean_text(key) != key:
+        raise InvalidKeyError("an idempotency key cannot hold a NUL character or a lone surrogate")
+    return key
 
 
 def _in_transaction(connection: Any) -> Borrowed | None:

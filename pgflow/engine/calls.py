@@ -6,7 +6,6 @@ somebody else's in `BorrowedCalls`.
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from uuid import UUID
 import psycopg
 
 from pgflow.engine import statements
-from pgflow.engine.rows import clean_text, dump_json, run_row, snapshot, task_key, task_record
+from pgflow.engine.rows import clean_text, dump_json, load_json, run_row, snapshot, task_key, task_record
 from pgflow.errors import NotJsonError, PgflowError, SchemaMissingError, SchemaTooOldError, from_database
 from pgflow.graph import GraphStep
 from pgflow.inspection.statements import FLOW_SHAPE
@@ -87,7 +86,7 @@ class EngineCalls(ABC):
             run_id=None if run_id is None else str(run_id),
             idempotency_key=idempotency_key,
         )
-        return run_row(json.loads(row))
+        return run_row(load_json(row))
 
     def start_flows(self, flow_slug: str, inputs: Sequence[Json], *, connection: Any = None) -> list[RunRow]:
         """Start a run for each input, a thousand in a statement, all or none; the result is in their order."""
@@ -97,7 +96,7 @@ class EngineCalls(ABC):
         ]
         rows = self._call_all(statements.START_FLOWS, batches, connection)
         return [
-            run_row({**json.loads(row), "flow_slug": flow_slug, "input": json.loads(text)})
+            run_row({**load_json(row), "flow_slug": flow_slug, "input": load_json(text)})
             for (row,), text in zip(rows, texts, strict=True)
         ]
 

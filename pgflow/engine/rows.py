@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +15,7 @@ from pgflow.errors import NotJsonError
 from pgflow.events import parse_time
 from pgflow.models import Json, RunRow, RunSnapshot, RunStatus, StepRow, StepStatus, TaskKey, TaskRecord
 
-__all__ = ["clean_text", "dump_json", "run_row", "snapshot", "task_key", "task_record"]
+__all__ = ["clean_text", "dump_json", "load_json", "run_row", "snapshot", "task_key", "task_record"]
 
 
 def dump_json(value: Json) -> str:
@@ -32,7 +35,16 @@ def dump_json(value: Json) -> str:
     # The escape of NUL also ends an escaped backslash that ordinary characters follow, so that only parsing tells.
     if "\\u0000" in text and _holds_nul(json.loads(text)):
         raise NotJsonError("a string holds a NUL character, which PostgreSQL cannot store")
-    return text
+    return _LARGE_FLOAT.sub(_as_fraction, text) if "e+" in text else text
+
+
+def _as_fraction(found: re.Match[str]) -> str:
+    # jsonb writes 1e+23 as an integer, and that is another number than the float, and another type. Not so 1…000.0.
+    return f"{Decimal(found[1]):f}.0" if found[1] else found[0]
+
+
+#: A string, to be passed over, or a float that is written with an exponent.
+_LARGE_FLOAT = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?\d(?:\.\d+)?e\+\d+)')
 
 
 def _holds_nul(value: Any) -> bool:
@@ -44,6 +56,30 @@ def _holds_nul(value: Any) -> bool:
         case list():
             return any(map(_holds_nul, value))
     return False
+
+
+def load_json(text: str) -> Any:
+    """Return the value of a text of PostgreSQL's; `NotJsonError` if Python cannot hold what jsonb can.
+
+    Other languages and plain SQL may store integers of more digits than Python reads, fractions beyond a float, and
+    nesting beyond its stack.
+    """
+    try:
+        return _DECODER.decode(text)
+    except RecursionError as exc:
+        raise NotJsonError("a stored value is nested too deeply for Python to read") from exc
+    except ValueError as exc:
+        raise NotJsonError(f"a stored value cannot be read by Python: {exc}") from exc
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"the number {text[:20]}… of {len(text)} characters is beyond a float")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_float=_fraction)
 
 
 def clean_text(text: str) -> str:
@@ -68,8 +104,8 @@ def run_row(row: Mapping[str, Any]) -> RunRow:
 
 
 def snapshot(run: str, steps: str | None) -> RunSnapshot:
-    """Return the snapshot of a run's row and its array of step states, both as JSON text."""
-    return RunSnapshot(run_row(json.loads(run)), tuple(map(_step_row, json.loads(steps or "[]"))))
+    """Return the snapshot of a run's row and its array of step states, both as JSON text; raises as `load_json`."""
+    return RunSnapshot(run_row(load_json(run)), tuple(map(_step_row, load_json(steps or "[]"))))
 
 
 def _step_row(row: Mapping[str, Any]) -> StepRow:
@@ -95,17 +131,26 @@ def _time(row: Mapping[str, Any], column: str) -> datetime | None:
 
 
 def task_record(row: Sequence[Any]) -> TaskRecord:
-    """Return the task of a row of ``pgflow.step_task_record``, its input as JSON text."""
+    """Return the task of a row of ``pgflow.step_task_record``, its input as JSON text.
+
+    An input that cannot be read is noted: the task is claimed, and so are those of the other rows.
+    """
     flow_slug, run_id, step_slug, task_input, msg_id, task_index, token, attempts_count = row
+    value, unreadable = {}, None
+    try:
+        value = load_json(task_input)
+    except NotJsonError as exc:
+        unreadable = str(exc)
     return TaskRecord(
         flow_slug=flow_slug,
         run_id=UUID(run_id),
         step_slug=step_slug,
-        input=json.loads(task_input),
+        input=value,
         msg_id=msg_id,
         task_index=task_index,
         token=token,
         attempts_count=attempts_count,
+        unreadable=unreadable,
     )
 
 

@@ -3,6 +3,9 @@
 Arguments go by name, so that a parameter added to a function later changes nothing here. What comes back is text,
 numbers and booleans only: rows with JSON in them cross as JSON text, which reads the same on a connection of ours, on
 one that another library has taught its own loaders, and through SQLAlchemy or Django.
+
+A function of pg_catalog that takes a value of any type bears the schema's name: by itself it would yield to one that
+somebody has made for just that type in a schema of the session's path.
 """
 
 from __future__ import annotations
@@ -53,29 +56,29 @@ CHECK_FLOW: Final = "select pgflow.check_flow(p_definition => %(definition)s::js
 # Starting
 
 START_FLOW: Final = """\
-select to_json(r)::text
+select pg_catalog.to_json(r)::text
   from pgflow.start_flow(flow_slug => %(flow_slug)s::text, input => %(input)s::jsonb, run_id => %(run_id)s::uuid,
                          idempotency_key => %(idempotency_key)s::text, watched => false) r"""
 
 START_FLOWS: Final = """\
-select to_json(r)::text
+select pg_catalog.to_json(r)::text
   from pgflow.start_flows(p_flow_slug => %(flow_slug)s::text, p_inputs => %(inputs)s::jsonb[],
                           p_watched => false) r"""
 
 # Following
 
 RUN_WITH_STATES: Final = """\
-select to_json(s.run)::text, to_json(s.steps)::text
+select pg_catalog.to_json(s.run)::text, pg_catalog.to_json(s.steps)::text
   from pgflow.get_run_with_states(p_run_id => %(run_id)s::uuid) s"""
 
 RUNS_WITH_STATES: Final = """\
-select to_json(s.run)::text, to_json(s.steps)::text
+select (s.run).run_id::text, pg_catalog.to_json(s.run)::text, pg_catalog.to_json(s.steps)::text
   from pgflow.get_runs_with_states(p_run_ids => %(run_ids)s::uuid[]) s"""
 
 # An argument is evaluated before the call, so that its locks are waited for briefly; and a setting for one transaction
 # stays out of a session that a pooler lends to somebody else next.
 WATCH_RUNS: Final = """\
-select to_json(s.run)::text, to_json(s.steps)::text
+select (s.run).run_id::text, pg_catalog.to_json(s.run)::text, pg_catalog.to_json(s.steps)::text
   from pgflow.watch_runs(p_run_ids => case when set_config('lock_timeout', '50ms', true) is not null
                                            then %(run_ids)s::uuid[] end) s"""
 

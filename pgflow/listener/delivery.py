@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import psycopg
 from attrs import define, field
 
 from pgflow.engine.calls import translated
-from pgflow.errors import UnknownRunError
+from pgflow.errors import NotJsonError, UnknownRunError
 from pgflow.events import RunCompleted, RunFailed, StepCompleted, StepFailed, from_notification
 from pgflow.listener.probe import Probe
-from pgflow.listener.session import ListenSession
+from pgflow.listener.session import ListenSession, Shown
 from pgflow.listener.subscriptions import (
     AnySubscription,
     QueueSubscription,
@@ -29,7 +29,6 @@ from pgflow.listener.subscriptions import (
     run_channel,
     tell,
 )
-from pgflow.models import RunSnapshot
 
 __all__ = ["Delivery"]
 
@@ -109,11 +108,10 @@ class Delivery:
             found = self._session.snapshots(run_ids)
         else:
             found, locked = self._session.watch(run_ids)
-        snapshots = {each.run.run_id: each for each in found}
         for subscription in fresh:
-            if subscription.run_id in snapshots:
+            if subscription.run_id in found:
                 subscription.is_primed = True
-                tell(subscription.observer.on_snapshot, snapshots[subscription.run_id])
+                _show(subscription, found[subscription.run_id])
             elif subscription.run_id in locked:
                 self._locked.append(subscription)
                 self._retry_at = time.monotonic() + _RETRY_LOCKED_AFTER
@@ -134,7 +132,7 @@ class Delivery:
             self._unlisten_soon()
         incomplete = self._hand_out()
         while incomplete:
-            self._show(self._session.snapshots(list(incomplete)))
+            self._show_all(self._session.snapshots(list(incomplete)))
             incomplete = self._hand_out()
 
     def _hand_out(self) -> set[UUID]:
@@ -164,11 +162,11 @@ class Delivery:
                 tell(follower.observer.on_event, event)
         return incomplete
 
-    def _show(self, snapshots: Iterable[RunSnapshot]) -> None:
-        for snapshot in snapshots:
-            for follower in self._registry.on(run_channel(snapshot.run.run_id)):
+    def _show_all(self, found: Mapping[UUID, Shown]) -> None:
+        for run_id, shown in found.items():
+            for follower in self._registry.on(run_channel(run_id)):
                 if isinstance(follower, RunSubscription) and follower.is_primed:
-                    tell(follower.observer.on_snapshot, snapshot)
+                    _show(follower, shown)
 
     def _followers(self) -> list[RunSubscription]:
         return [each for each in self._registry.everyone() if isinstance(each, RunSubscription) and each.is_primed]
@@ -205,7 +203,7 @@ class Delivery:
                 follower.fail(UnknownRunError(f"run {follower.run_id} was deleted while it was followed"))
             elif known.status.is_terminal or known.version > follower.observer.version:
                 behind.add(follower.run_id)
-        self._show(self._session.snapshots(list(behind)))
+        self._show_all(self._session.snapshots(list(behind)))
         return bool(behind)
 
     def _poll_soon(self) -> None:
@@ -235,3 +233,10 @@ class Delivery:
         if self._locked:
             due.append(self._retry_at)
         return max(0.0, min(due) - time.monotonic()) if due else None
+
+
+def _show(follower: RunSubscription, shown: Shown) -> None:
+    if isinstance(shown, NotJsonError):
+        follower.fail(shown)
+    else:
+        tell(follower.observer.on_snapshot, shown)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import psycopg
@@ -17,9 +17,13 @@ from psycopg import Notify
 
 from pgflow.engine import statements
 from pgflow.engine.rows import snapshot
+from pgflow.errors import NotJsonError
 from pgflow.models import RunSnapshot, RunStatus
 
-__all__ = ["ListenSession", "Progress"]
+__all__ = ["ListenSession", "Progress", "Shown"]
+
+Shown: TypeAlias = RunSnapshot | NotJsonError
+"""What the tables show of a run, or why Python cannot read it."""
 
 # Watching locks the runs until the statement ends, so that a batch is kept short.
 _WATCH_BATCH = 100
@@ -74,18 +78,18 @@ class ListenSession:
             self.answered += 1
             self.channels = self.channels - leaving | joining
 
-    def watch(self, run_ids: Sequence[UUID]) -> tuple[list[RunSnapshot], list[UUID]]:
-        """Have runs notify from now on; returns their snapshots, and those runs that somebody has locked for long.
+    def watch(self, run_ids: Sequence[UUID]) -> tuple[dict[UUID, Shown], list[UUID]]:
+        """Have runs notify from now on; returns what they are, and those that somebody has locked for long.
 
         A run that does not exist is in neither.
         """
-        found: list[RunSnapshot] = []
+        found: dict[UUID, Shown] = {}
         locked: list[UUID] = []
         waiting = [list(batch) for batch in _batches(run_ids, _WATCH_BATCH)]
         while waiting:
             batch = waiting.pop()
             try:
-                found += self._snapshots(statements.WATCH_RUNS, batch)
+                found |= self._snapshots(statements.WATCH_RUNS, batch)
             except psycopg.errors.LockNotAvailable:
                 if len(batch) == 1:
                     locked += batch
@@ -93,16 +97,15 @@ class ListenSession:
                     waiting += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
         return found, locked
 
-    def snapshots(self, run_ids: Sequence[UUID]) -> list[RunSnapshot]:
-        """Return the snapshots of those runs that exist."""
-        return [
-            found
-            for batch in _batches(run_ids, _WATCH_BATCH)
-            for found in self._snapshots(statements.RUNS_WITH_STATES, batch)
-        ]
+    def snapshots(self, run_ids: Sequence[UUID]) -> dict[UUID, Shown]:
+        """Return what those runs are that exist."""
+        found: dict[UUID, Shown] = {}
+        for batch in _batches(run_ids, _WATCH_BATCH):
+            found |= self._snapshots(statements.RUNS_WITH_STATES, batch)
+        return found
 
-    def _snapshots(self, statement: str, run_ids: Sequence[UUID]) -> list[RunSnapshot]:
-        return [snapshot(run, steps) for run, steps in self._rows(statement, run_ids)]
+    def _snapshots(self, statement: str, run_ids: Sequence[UUID]) -> dict[UUID, Shown]:
+        return {UUID(run_id): _shown(run, steps) for run_id, run, steps in self._rows(statement, run_ids)}
 
     def progress(self, run_ids: Sequence[UUID]) -> list[Progress]:
         """Return how far those runs have come that exist."""
@@ -135,3 +138,10 @@ class ListenSession:
 
 def _batches(run_ids: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:
     return (run_ids[start : start + size] for start in range(0, len(run_ids), size))
+
+
+def _shown(run: str, steps: str) -> Shown:
+    try:
+        return snapshot(run, steps)
+    except NotJsonError as exc:
+        return exc

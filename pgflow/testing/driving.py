@@ -15,7 +15,7 @@ from pgflow.models import Completion
 from pgflow.worker.context import Context, Transacted
 from pgflow.worker.database import HandlerDatabase
 from pgflow.worker.failures import failure_of
-from pgflow.worker.steps import known_steps
+from pgflow.worker.steps import known_steps, step_of
 
 if TYPE_CHECKING:
     from pgflow.dsl import AnyStep, Flow
@@ -95,7 +95,7 @@ def _drive(flow: Flow[Any], run_id: UUID, connector: BorrowedConnector) -> Itera
     database = HandlerDatabase(connector)
     while records := connector.claim_run_tasks(run_id, lease=_LEASE):
         for record in records:
-            step = steps[record.flow_slug, record.step_slug]
+            step = step_of(record, steps)
             context = Context(record, timeout=step.timeout, structure=step.load_run_input, database=database)
             try:
                 output = step.call(record.input, context)

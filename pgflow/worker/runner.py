@@ -18,7 +18,7 @@ from pgflow.worker.executors import start_call, stop_call
 from pgflow.worker.failures import failure_of, is_planned
 from pgflow.worker.inflight import Attempt, InFlight
 from pgflow.worker.reporter import Reporter
-from pgflow.worker.steps import KnownStep, unknown_step
+from pgflow.worker.steps import KnownStep, step_of
 from pgflow.worker.threads import HandlerThreads
 
 __all__ = ["Runner"]
@@ -48,7 +48,7 @@ class Runner:
 
         :raises RuntimeError: where the executor takes no more calls; nothing has begun then.
         """
-        step = self._steps.get((record.flow_slug, record.step_slug)) or unknown_step(record)
+        step = step_of(record, self._steps)
         context = Context(
             record,
             timeout=step.timeout - (time.monotonic() - claimed_at),

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pgflow.dsl import AnyStep, Flow
-from pgflow.errors import DefinitionError, UnknownStepError
+from pgflow.errors import DefinitionError, NotJsonError, UnknownStepError
 from pgflow.models import Json, TaskRecord
 from pgflow.worker.context import Context, Transacted
 
-__all__ = ["KnownStep", "by_slug", "known_steps", "unknown_step"]
+__all__ = ["KnownStep", "by_slug", "known_steps", "step_of"]
 
 
 @frozen
@@ -72,8 +72,16 @@ def known_steps(flow: Flow[Any]) -> dict[tuple[str, str], KnownStep]:
     }
 
 
-def unknown_step(record: TaskRecord) -> KnownStep:
-    """Return a stand-in for a step that the database has and this worker's code has not: its attempts fail."""
+def step_of(record: TaskRecord, steps: Mapping[tuple[str, str], KnownStep]) -> KnownStep:
+    """Return what is known of a task's step; where its handler cannot be called, that fails the attempt."""
+    step = steps.get((record.flow_slug, record.step_slug)) or _unknown_step(record)
+    if record.unreadable is None:
+        return step
+    return evolve(step, call=partial(_refuse_input, f"the task's input: {record.unreadable}"), wants_ctx=False)
+
+
+def _unknown_step(record: TaskRecord) -> KnownStep:
+    """Return a stand-in for a step that the database has and this worker's code has not."""
     refuse = partial(_refuse, record.flow_slug, record.step_slug)
     return KnownStep(
         call=refuse, load_run_input=refuse, wants_ctx=False, timeout=60, max_attempts=None, feeds_others=False
@@ -100,3 +108,7 @@ def _refuse(flow_slug: str, step_slug: str, *args: object) -> NoReturn:
     raise UnknownStepError(
         f"this worker's flow {flow_slug!r} has no step {step_slug!r}: it runs other code than the flow was defined by"
     )
+
+
+def _refuse_input(reason: str, *args: object) -> NoReturn:
+    raise NotJsonError(reason)

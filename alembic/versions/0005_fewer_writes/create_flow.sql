@@ -1,4 +1,5 @@
 -- Define a flow and create its queue; one that exists is returned as it is, its options unchanged.
+-- Of a name that is far too long to be one, a message has the beginning.
 -- Locks: an advisory lock on the slug whatever its case, until commit. Called by compiled flows and ensure_flow.
 create or replace function pgflow.create_flow(
   flow_slug text,
@@ -17,13 +18,13 @@ begin
   if not pgflow.is_valid_slug(create_flow.flow_slug) then
     raise exception using
       errcode = 'PF005',
-      message = format('%L cannot name a flow', create_flow.flow_slug),
+      message = format('%L cannot name a flow', left(create_flow.flow_slug, 200)),
       hint = 'A slug has letters, digits, "_" and "-", starts with a letter or "_", and is not "run".';
   end if;
   if length(create_flow.flow_slug) > 47 or create_flow.flow_slug like '%--%' then
     raise exception using
       errcode = 'PF005',
-      message = format('%L cannot name a flow: a queue is named after it', create_flow.flow_slug),
+      message = format('%L cannot name a flow: a queue is named after it', left(create_flow.flow_slug, 200)),
       hint = 'A flow''s slug has at most 47 characters and no "--".';
   end if;
 
