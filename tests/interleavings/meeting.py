@@ -1,0 +1,221 @@
+"""Two sessions that meet: one does its operation while the other is stopped in the midst of its own.
+
+What comes of it has to be what would have come of one after the other, in either order; and of the second alone, where
+the first rolls back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+from attrs import define, field
+
+from tests.interleavings.gates import Gate, all_gates, held_gates
+from tests.interleavings.operations import Operation, Result
+from tests.interleavings.outcomes import Outcome, look
+from tests.interleavings.scenarios import Scenario
+from tests.interleavings.stage import Stage
+from tests.plugins.engine import Engine
+from tests.plugins.listening import Ear
+from tests.plugins.locks import is_blocked
+from tests.plugins.waiting import DEADLINE, meanwhile, until
+
+
+_TABLES = [
+    f"pgflow.{name}" for name in ("runs", "step_states", "step_tasks", "task_items", "workers", "sleeping_workers")
+]
+_CLEAN = f"do $$ begin {' '.join(f'delete from {table};' for table in [*_TABLES, 'pgmq.q_flow'])} end $$"
+
+
+class Ending(StrEnum):
+    """How the first session ends its transaction, with the second still in the midst of its own."""
+
+    COMMIT = "commits"
+    LATE_COMMIT = "commits once the other waits for it"
+    ROLLBACK = "rolls back"
+
+
+@define
+class Arena:
+    """A database in which one case is played after the other, and the sessions that play."""
+
+    dsn: str
+    first: Engine = field(init=False)
+    second: Engine = field(init=False)
+    third: Engine = field(init=False)
+    observer: Engine = field(init=False)
+    ear: Ear = field(init=False)
+    _defined: Scenario | None = field(default=None, init=False)
+    _serial: dict[tuple[Any, ...], Outcome] = field(factory=dict, init=False)
+    _gates: dict[tuple[Scenario, Operation], list[str]] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
+        # What waits for ever is a failure, and so is a deadlock, which is looked for at once.
+        options = "-c lock_timeout=5s -c deadlock_timeout=50ms -c jit=off"
+        self.first = Engine(psycopg.connect(self.dsn, options=options))
+        self.second = Engine(psycopg.connect(self.dsn, options=options, autocommit=True))
+        self.third = Engine(psycopg.connect(self.dsn, options="-c lock_timeout=10ms"))
+        self.observer = Engine(psycopg.connect(self.dsn, options=options, autocommit=True))
+        self.ear = Ear(psycopg.connect(self.dsn, autocommit=True))
+
+    def close(self) -> None:
+        """End all sessions, in whatever state they are."""
+        for session in (self.first, self.second, self.third, self.observer, self.ear):
+            session.connection.cancel_safe()
+            session.connection.close()
+
+    def clear(self) -> None:
+        """Leave the database as a healthy one."""
+        self.observer.call("delete_flow", p_flow_slug="flow")
+        self._defined = None
+
+    # The cases
+
+    def complaints(self, scenario: Scenario, first: Operation, second: Operation) -> list[str]:
+        """What is wrong when two operations meet: a sentence for each case that ends in no serial outcome."""
+        wrong: list[str] = []
+        for gate in [None, *self._gates_of(scenario, second)]:
+            for ending in Ending:
+                # Without a gate the second waits for the first from the outset.
+                if gate is None and ending is Ending.COMMIT:
+                    continue
+                where = f"while {second} stands at {gate}" if gate else f"before {second}"
+                case = f"{scenario}: {first} {ending}, {where}"
+                try:
+                    outcome = self._play(scenario, first, second, gate, ending)
+                except (psycopg.Error, AssertionError) as error:
+                    wrong.append(f"{case}: {str(error).splitlines()[0]}")
+                    self.close()
+                    self._open()
+                    self._defined = None
+                    continue
+                wrong += [f"{case}: {each}" for each in self._judge(scenario, first, second, ending, outcome)]
+        return wrong
+
+    def _judge(
+        self, scenario: Scenario, first: Operation, second: Operation, ending: Ending, outcome: Outcome
+    ) -> Iterator[str]:
+        if scenario.sound and outcome.violations:
+            yield f"{outcome.violations}"
+        if ending is Ending.ROLLBACK:
+            expected = [self.serially(scenario, (second,))]
+        else:
+            expected = [
+                self.serially(scenario, (first, second)),
+                self.serially(scenario, (first, second), turned=True),
+            ]
+        if outcome not in expected:
+            yield "; or else ".join("; ".join(each.differences(outcome)) for each in expected)
+
+    def _play(
+        self, scenario: Scenario, first: Operation, second: Operation, gate: str | None, ending: Ending
+    ) -> Outcome:
+        stage = self._fresh(scenario, first, second)
+        if gate is None:
+            results = self._meet(stage, first, second, ending)
+        else:
+            self._gate(gate).hold(self.third)
+            results = self._meet_at_gate(stage, first, second, ending)
+        return self._settle(stage, (second,) if ending is Ending.ROLLBACK else (first, second), results)
+
+    def _meet(self, stage: Stage, first: Operation, second: Operation, ending: Ending) -> list[Result]:
+        one = first.perform(self.first, stage)
+        with meanwhile(lambda: second.perform(self.second, stage)) as other:
+            self._until_stopped(other, self.second)
+            self._end(ending)
+            return [one, other.result(DEADLINE)]
+
+    def _meet_at_gate(self, stage: Stage, first: Operation, second: Operation, ending: Ending) -> list[Result]:
+        with meanwhile(lambda: second.perform(self.second, stage)) as other:
+            self._until_stopped(other, self.second)
+            with meanwhile(lambda: first.perform(self.first, stage)) as one:
+                self._until_stopped(one, self.first)
+                if one.done() and ending is Ending.COMMIT:
+                    self._end(ending)
+                self.third.connection.rollback()
+                one.result(DEADLINE)
+                self._until_stopped(other, self.second)
+                self._end(ending)
+                return [one.result(DEADLINE), other.result(DEADLINE)]
+
+    def _until_stopped(self, call: Future[Any], session: Engine) -> None:
+        until(lambda: call.done() or is_blocked(self.observer, session), "a session that waits or has finished")
+
+    def _end(self, ending: Ending) -> None:
+        if ending is Ending.ROLLBACK:
+            self.first.connection.rollback()
+        else:
+            self.first.connection.commit()
+
+    # What is expected
+
+    def serially(self, scenario: Scenario, operations: tuple[Operation, ...], *, turned: bool = False) -> Outcome:
+        """The outcome of operations one after the other, or the other way round."""
+        key = (scenario, operations, turned)
+        if key not in self._serial:
+            stage = self._fresh(scenario, *operations)
+            in_order = reversed(operations) if turned else operations
+            told = [operation.perform(self.second, stage) for operation in in_order]
+            self._serial[key] = self._settle(stage, operations, told[::-1] if turned else told)
+        return self._serial[key]
+
+    def _settle(self, stage: Stage, operations: tuple[Operation, ...], results: list[Result]) -> Outcome:
+        """The outcome, once those that leave alone what others hold have come again, as they do in a second's time."""
+        told = results[-len(operations) :]
+        if any(operation.skips for operation in operations):
+            if self.observer.value("select to_regclass('pgmq.q_flow') is not null"):
+                soon = (
+                    "update pgmq.q_flow set vt = clock_timestamp() where vt < clock_timestamp() + interval '1 minute'"
+                )
+                self.observer.do(soon)
+            told = [
+                operation.perform_again(self.observer, stage, result)
+                for operation, result in zip(operations, told, strict=True)
+            ]
+        claimed = [
+            line for operation, result in zip(operations, told, strict=True) if operation.claims for line in result
+        ]
+        others = [result for operation, result in zip(operations, told, strict=True) if not operation.claims]
+        return look(self.observer, self.ear, stage, (sorted(claimed), *others))
+
+    # The stage
+
+    def _fresh(self, scenario: Scenario, *operations: Operation) -> Stage:
+        """A run that nobody has touched, and nothing beside it."""
+        self.first.connection.rollback()
+        if self._defined != scenario:
+            self.observer.call("delete_flow", p_flow_slug="flow")
+            self.observer.do(f"truncate {', '.join(_TABLES)}")
+            self.observer.define(scenario.steps, max_attempts=scenario.max_attempts, timeout=36000)
+            self._defined = scenario
+        self.observer.do(_CLEAN)
+        stage = Stage(scenario.steps)
+        scenario.arrange(self.observer, stage)
+        self.ear.connection.execute("unlisten *")
+        self.ear.listen_to(*stage.runs.values())
+        if any(operation.redefines for operation in operations):
+            self._defined = None
+        return stage
+
+    def _gate(self, name: str) -> Gate:
+        (gate,) = (gate for gate in all_gates(self.observer) if gate.name == name)
+        return gate
+
+    def _gates_of(self, scenario: Scenario, operation: Operation) -> list[str]:
+        """The locks that an operation takes, of those that are there before it."""
+        key = scenario, operation
+        if key not in self._gates:
+            stage = self._fresh(scenario, operation)
+            gates = all_gates(self.observer)
+            operation.perform(self.first, stage)
+            self._gates[key] = held_gates(gates, self.third)
+            self.first.connection.rollback()
+            self._defined = None
+        return self._gates[key]
