@@ -1,5 +1,6 @@
 -- Add a step to a flow, after the steps it depends on; the same step again is returned as it is. Null options are the
--- flow's. Locks: the flow's row, so that steps are numbered one after the other.
+-- flow's. Locks: create_flow's advisory lock, so that steps are numbered one after the other, and none is added to a
+-- flow that is being deleted or replaced.
 -- Called by compiled flows and ensure_flow.
 create or replace function pgflow.add_step(
   flow_slug text,
@@ -45,7 +46,8 @@ begin
       message = format('step %L of flow %L lists a dependency twice', add_step.step_slug, add_step.flow_slug);
   end if;
 
-  perform from pgflow.flows as f where f.flow_slug = add_step.flow_slug for update;
+  perform pg_advisory_xact_lock(hashtextextended('pgflow.flow:' || lower(add_step.flow_slug), 0));
+  perform from pgflow.flows as f where f.flow_slug = add_step.flow_slug;
   if not found then
     raise exception using
       errcode = 'PF001',

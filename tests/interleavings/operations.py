@@ -72,7 +72,8 @@ class Operation:
             self.later.perform(session, stage)
             return told
         again = self.perform(session, stage)
-        return sorted(told + again) if self.claims else again
+        # A claim that found nothing may be refused when it comes again, and one that was refused is so again.
+        return [line for line in told if line not in again or "refused" not in line] + again if self.claims else again
 
 
 def _key(task: Task) -> dict[str, Any]:
