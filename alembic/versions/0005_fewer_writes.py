@@ -44,7 +44,7 @@ CHANGED_SINCE_EVENTS = (
     "start_ready_steps",
 )
 CHANGED_SINCE_FANOUT = ("_complete_step", "_fail_run", "_start_fanout", "add_step", "start_flow", "start_flows")
-CHANGED_SINCE_WORKERS = ("get_workers",)
+CHANGED_SINCE_WORKERS = ("get_workers", "register_worker")
 
 
 def upgrade() -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
-from attrs import define, field
+from attrs import define, field, frozen
 
 from tests.interleavings.gates import Gate, all_gates, held_gates
 from tests.interleavings.operations import Operation, Result
@@ -48,6 +48,29 @@ class Ending(StrEnum):
     ROLLBACK = "rolls back"
 
 
+@frozen
+class Case:
+    """One way of meeting.
+
+    :param gate: the lock that the second is stopped at; without one it comes when the first has done all
+    """
+
+    scenario: Scenario
+    first: Operation
+    second: Operation
+    gate: str | None
+    ending: Ending
+
+    def __str__(self) -> str:
+        where = f"while {self.second} stands at {self.gate}" if self.gate else f"{self.second} having come meanwhile"
+        return f"{self.scenario}: {self.first} {self.ending}, {where}"
+
+    @property
+    def pair(self) -> tuple[Operation, ...]:
+        """Both operations."""
+        return self.first, self.second
+
+
 @define
 class Arena:
     """A database in which one case is played after the other, and the sessions that play."""
@@ -58,6 +81,7 @@ class Arena:
     third: Engine = field(init=False)
     observer: Engine = field(init=False)
     ear: Ear = field(init=False)
+    _first_waited: bool = field(default=False, init=False)
     _defined: Scenario | None = field(default=None, init=False)
     _serial: dict[tuple[Any, ...], Outcome] = field(factory=dict, init=False)
     _gates: dict[tuple[Scenario, Operation], list[str]] = field(factory=dict, init=False)
@@ -89,78 +113,76 @@ class Arena:
 
     def complaints(self, scenario: Scenario, first: Operation, second: Operation) -> list[str]:
         """What is wrong when two operations meet: a sentence for each case that ends in no serial outcome."""
+        self.first.connection.rollback()
+        # What so many cases have deleted is still to be read past.
+        self.observer.do(f"truncate {', '.join(_TABLES)}")
         wrong: list[str] = []
-        for gate in [None, *self._gates_of(scenario, second)]:
-            for ending in Ending:
-                # Without a gate the second waits for the first from the outset.
-                if gate is None and ending is Ending.COMMIT:
-                    continue
-                where = f"while {second} stands at {gate}" if gate else f"before {second}"
-                case = f"{scenario}: {first} {ending}, {where}"
-                try:
-                    outcome = self._play(scenario, first, second, gate, ending)
-                    wrong += [f"{case}: {each}" for each in self._judge(scenario, first, second, gate, ending, outcome)]
-                except (psycopg.Error, AssertionError) as error:
-                    wrong.append(f"{case}: {str(error).splitlines()[0]}")
-                    self.close()
-                    self._open()
-                    self._defined = None
+        for case in self._cases(scenario, first, second):
+            try:
+                wrong += [f"{case}: {each}" for each in self._judge(case, self._play(case))]
+            except (psycopg.Error, AssertionError) as error:
+                wrong.append(f"{case}: {str(error).splitlines()[0]}")
+                self.close()
+                self._open()
+                self._defined = None
         return wrong
 
-    def _judge(
-        self,
-        scenario: Scenario,
-        first: Operation,
-        second: Operation,
-        gate: str | None,
-        ending: Ending,
-        outcome: Outcome,
-    ) -> Iterator[str]:
-        if scenario.sound and outcome.violations:
+    def _cases(self, scenario: Scenario, first: Operation, second: Operation) -> Iterator[Case]:
+        yield Case(scenario, first, second, None, Ending.LATE_COMMIT)
+        yield Case(scenario, first, second, None, Ending.ROLLBACK)
+        for gate in self._gates_of(scenario, second):
+            yield Case(scenario, first, second, gate, Ending.COMMIT)
+            # Where the first has to wait for the second it commits late anyhow.
+            if not self._first_waited:
+                yield Case(scenario, first, second, gate, Ending.LATE_COMMIT)
+            yield Case(scenario, first, second, gate, Ending.ROLLBACK)
+
+    def _judge(self, case: Case, outcome: Outcome) -> Iterator[str]:
+        if case.scenario.sound and outcome.violations:
             yield f"{outcome.violations}"
-        pair = (first, second)
-        if ending is Ending.ROLLBACK:
-            expected = [self.serially(scenario, (second,))]
+        if case.ending is Ending.ROLLBACK:
+            expected = [self.serially(case.scenario, (case.second,))]
         else:
-            expected = [self.serially(scenario, pair, turned=turned) for turned in (False, True)]
+            expected = [self.serially(case.scenario, case.pair, turned=turned) for turned in (False, True)]
             # Whoever leaves alone what others hold leaves alone what the third one holds.
             expected += [
-                self.serially(scenario, pair, turned=operation is second, gate=gate)
-                for operation in pair
-                if operation.skips and gate is not None
+                self.serially(case.scenario, case.pair, turned=operation is case.second, gate=case.gate)
+                for operation in case.pair
+                if operation.skips and case.gate is not None
             ]
         if outcome not in expected:
             yield "; or else ".join("; ".join(each.differences(outcome)) for each in expected)
 
-    def _play(
-        self, scenario: Scenario, first: Operation, second: Operation, gate: str | None, ending: Ending
-    ) -> Outcome:
-        stage = self._fresh(scenario, first, second)
-        if gate is None:
-            results = self._meet(stage, first, second, ending)
+    def _play(self, case: Case) -> Outcome:
+        stage = self._fresh(case.scenario, *case.pair)
+        if case.gate is None:
+            results = self._meet(case, stage)
         else:
-            self._gate(gate).hold(self.third)
-            results = self._meet_at_gate(stage, first, second, ending)
-        return self._settle(stage, (second,) if ending is Ending.ROLLBACK else (first, second), results)
+            self._gate(case.gate).hold(self.third)
+            results = self._meet_at_gate(case, stage)
+        return self._settle(stage, case.pair[1:] if case.ending is Ending.ROLLBACK else case.pair, results)
 
-    def _meet(self, stage: Stage, first: Operation, second: Operation, ending: Ending) -> list[Result]:
-        one = first.perform(self.first, stage)
-        with meanwhile(partial(second.perform, self.second, stage)) as other:
+    def _meet(self, case: Case, stage: Stage) -> list[Result]:
+        """The first does all it has to do, and the second comes while its transaction is open."""
+        one = case.first.perform(self.first, stage)
+        with meanwhile(partial(case.second.perform, self.second, stage)) as other:
             self._until_stopped(other, self.second)
-            self._end(ending)
+            self._end(case.ending)
             return [one, other.result(DEADLINE)]
 
-    def _meet_at_gate(self, stage: Stage, first: Operation, second: Operation, ending: Ending) -> list[Result]:
-        with meanwhile(partial(second.perform, self.second, stage)) as other:
+    def _meet_at_gate(self, case: Case, stage: Stage) -> list[Result]:
+        """The second comes as far as the gate; the first does all that it can do then, and the gate is opened."""
+        with meanwhile(partial(case.second.perform, self.second, stage)) as other:
             self._until_stopped(other, self.second)
-            with meanwhile(partial(first.perform, self.first, stage)) as one:
+            with meanwhile(partial(case.first.perform, self.first, stage)) as one:
                 self._until_stopped(one, self.first)
-                if one.done() and ending is Ending.COMMIT:
-                    self._end(ending)
+                self._first_waited = not one.done()
+                if one.done() and case.ending is Ending.COMMIT:
+                    self._end(case.ending)
                 self.third.connection.rollback()
                 one.result(DEADLINE)
                 self._until_stopped(other, self.second)
-                self._end(ending)
+                self._end(case.ending)
                 return [one.result(DEADLINE), other.result(DEADLINE)]
 
     def _until_stopped(self, call: Future[Any], session: Engine) -> None:
@@ -221,7 +243,6 @@ class Arena:
         self.first.connection.rollback()
         if self._defined != scenario:
             self.observer.call("delete_flow", p_flow_slug="flow")
-            self.observer.do(f"truncate {', '.join(_TABLES)}")
             self.observer.define(scenario.steps, max_attempts=scenario.max_attempts, timeout=36000)
             self._defined = scenario
         self.observer.do(_CLEAN)
