@@ -106,7 +106,9 @@ class Arena:
 
     def clear(self) -> None:
         """Leave the database as a healthy one."""
+        self.first.connection.rollback()
         self.observer.call("delete_flow", p_flow_slug="flow")
+        self.observer.do(f"truncate {', '.join(_TABLES)}")
         self._defined = None
 
     # The cases
@@ -144,14 +146,17 @@ class Arena:
             expected = [self.serially(case.scenario, (case.second,))]
         else:
             expected = [self.serially(case.scenario, case.pair, turned=turned) for turned in (False, True)]
-            # Whoever leaves alone what others hold leaves alone what the third one holds.
-            expected += [
-                self.serially(case.scenario, case.pair, turned=operation is case.second, gate=case.gate)
-                for operation in case.pair
-                if operation.skips and case.gate is not None
-            ]
-        if outcome not in expected:
+        if outcome not in expected and (case.ending is Ending.ROLLBACK or outcome not in self._with_gaps(case)):
             yield "; or else ".join("; ".join(each.differences(outcome)) for each in expected)
+
+    def _with_gaps(self, case: Case) -> Iterator[Outcome]:
+        """The serial outcomes where one of the operations leaves something alone, which somebody holds."""
+        for operation, other in (case.pair, case.pair[::-1]):
+            if operation.skips:
+                for gate in dict.fromkeys([case.gate, *self._gates_of(case.scenario, other)]):
+                    if gate is not None:
+                        turned = operation is case.second
+                        yield self.serially(case.scenario, case.pair, turned=turned, gate=gate)
 
     def _play(self, case: Case) -> Outcome:
         stage = self._fresh(case.scenario, *case.pair)
