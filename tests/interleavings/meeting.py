@@ -29,8 +29,6 @@ _TABLES = [
     f"pgflow.{name}" for name in ("runs", "step_states", "step_tasks", "task_items", "workers", "sleeping_workers")
 ]
 _CLEAN = f"do $$ begin {' '.join(f'delete from {table};' for table in [*_TABLES, 'pgmq.q_flow'])} end $$"
-
-
 _A_SECOND_LATER = """
     do $$ begin
       if to_regclass('pgmq.q_flow') is not null then
@@ -163,7 +161,7 @@ class Arena:
         if case.gate is None:
             results = self._meet(case, stage)
         else:
-            self._gate(case.gate).hold(self.third)
+            assert self._gate(case.gate).hold(self.third), "somebody holds the gate"
             results = self._meet_at_gate(case, stage)
         return self._settle(stage, case.pair[1:] if case.ending is Ending.ROLLBACK else case.pair, results)
 
