@@ -9,6 +9,7 @@ MEETS_NOBODY = {
     "calculate_retry_delay": "computes from its arguments alone",
     "is_valid_slug": "computes from its arguments alone",
     "new_run_id": "computes from the clock alone",
+    "oldest_code": "returns a constant",
     "raise_exception": "only raises",
     "spawn_fanout_tasks": "is the engine's own, called under the lock of the run by what completes its dependency",
 }
