@@ -31,18 +31,25 @@ begin
     return;
   end if;
 
-  execute format(
-    $claim$
-      with claimed as (
-        update pgmq.%1$I
-        set vt = clock_timestamp() + make_interval(secs => $2), read_ct = read_ct + 1, last_read_at = clock_timestamp()
-        where msg_id = any(array(select msg_id from pgmq.%1$I where msg_id = any($1) for update skip locked))
-        returning msg_id, read_ct, message
-      )
-      select array_agg(msg_id), array_agg(read_ct), array_agg(message) from claimed
-    $claim$,
-    'q_' || lower(v_flow_slug)
-  ) into v_messages, v_tokens, v_keys using v_queued, p_lease;
+  begin
+    execute format(
+      $claim$
+        with claimed as (
+          update pgmq.%1$I
+          set
+            vt = clock_timestamp() + make_interval(secs => $2),
+            read_ct = read_ct + 1,
+            last_read_at = clock_timestamp()
+          where msg_id = any(array(select msg_id from pgmq.%1$I where msg_id = any($1) for update skip locked))
+          returning msg_id, read_ct, message
+        )
+        select array_agg(msg_id), array_agg(read_ct), array_agg(message) from claimed
+      $claim$,
+      'q_' || lower(v_flow_slug)
+    ) into v_messages, v_tokens, v_keys using v_queued, p_lease;
+  exception when undefined_table then
+    return;  -- the flow has just been deleted, and this run with it
+  end;
   if v_messages is not null then
     return query select t.* from pgflow._start_tasks(v_flow_slug, v_messages, v_tokens, v_keys, p_worker_id) as t;
   end if;

@@ -32,35 +32,39 @@ declare
   v_holds uuid[] := '{}';
 begin
   for v_flow_slug in select f.flow_slug from pgflow.flows as f loop
-    execute format(
-      $holders$
-        select array_agg(t.last_worker_id)
-        from (
-          select
-            m.msg_id,
-            -- What others have put into the queue finds no task.
-            case when m.message ->> 'run_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-              then (m.message ->> 'run_id')::uuid end as run_id,
-            m.message ->> 'step_slug' as step_slug,
-            case when m.message ->> 'task_index' ~ '^[0-9]{1,9}$' then (m.message ->> 'task_index')::integer end
-              as task_index
-          from pgmq.%I as m
-          where m.vt > $1 and m.read_ct > 0
-          offset 0
-        ) as m
-        cross join lateral (
-          select t.last_worker_id from pgflow.step_tasks as t
-          where t.run_id = m.run_id
-            and t.step_slug = m.step_slug
-            and t.task_index = m.task_index
-            and t.message_id = m.msg_id
-            and t.status = 'started'
-            and t.last_worker_id is not null
-          limit 1
-        ) as t
-      $holders$,
-      'q_' || lower(v_flow_slug)
-    ) into v_holders using v_now;
+    begin
+      execute format(
+        $holders$
+          select array_agg(t.last_worker_id)
+          from (
+            select
+              m.msg_id,
+              -- What others have put into the queue finds no task.
+              case when m.message ->> 'run_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                then (m.message ->> 'run_id')::uuid end as run_id,
+              m.message ->> 'step_slug' as step_slug,
+              case when m.message ->> 'task_index' ~ '^[0-9]{1,9}$' then (m.message ->> 'task_index')::integer end
+                as task_index
+            from pgmq.%I as m
+            where m.vt > $1 and m.read_ct > 0
+            offset 0
+          ) as m
+          cross join lateral (
+            select t.last_worker_id from pgflow.step_tasks as t
+            where t.run_id = m.run_id
+              and t.step_slug = m.step_slug
+              and t.task_index = m.task_index
+              and t.message_id = m.msg_id
+              and t.status = 'started'
+              and t.last_worker_id is not null
+            limit 1
+          ) as t
+        $holders$,
+        'q_' || lower(v_flow_slug)
+      ) into v_holders using v_now;
+    exception when undefined_table then
+      continue;  -- the flow has just been deleted
+    end;
     v_holds := v_holds || v_holders;
   end loop;
 

@@ -7,9 +7,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgflow._forget_workers();
   insert into pgflow.workers as w (worker_id, queue_name, function_name)
   values (p_worker_id, p_queue_name, p_function_name)
   on conflict on constraint workers_pkey do update set stopped_at = null, last_heartbeat_at = clock_timestamp();
+  -- Not before: a heartbeat of this same worker would miss the row that takes the place of a forgotten one.
+  perform pgflow._forget_workers();
 end
 $$;

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import psycopg
 
+from tests.plugins.mutations import rewrite
+
 #: The comparisons of a report's token with the task's, and what is left without them.
 _FENCE = {
     "_complete_one": ["(p_token is null or t.token = p_token)"],
@@ -25,17 +27,8 @@ def without_fence(dsn: str) -> None:
     """Have the engine take every report on a started task, whoever held the task when."""
     with psycopg.connect(dsn) as connection:
         for name, comparisons in _FENCE.items():
-            row = connection.execute(
-                "select pg_get_functiondef(p.oid) from pg_proc as p "
-                "where p.pronamespace = 'pgflow'::regnamespace and p.proname = %s",
-                [name],
-            ).fetchone()
-            text: str = row[0] if row else ""
             for comparison in comparisons:
-                if comparison not in text:
-                    raise LookupError(f"the fence has moved: {name} does not say {comparison!r} any more")
-                text = text.replace(comparison, "true")
-            connection.execute(text.encode())
+                rewrite(connection, name, comparison, "true")
 
 
 def without_extension(dsn: str) -> None:

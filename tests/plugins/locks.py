@@ -6,10 +6,15 @@ from tests.plugins.engine import Engine
 from tests.plugins.waiting import until
 
 
+def is_blocked(observer: Engine, session: Engine) -> bool:
+    """Whether `session` waits for a lock that somebody else holds; `observer` is any other session."""
+    pid = session.connection.info.backend_pid
+    return bool(observer.value("select pg_blocking_pids(%s) <> '{}'", pid))
+
+
 def wait_until_blocked(observer: Engine, session: Engine) -> None:
     """Return once `session` waits for a lock that somebody else holds; `observer` is any other session."""
-    pid = session.connection.info.backend_pid
-    until(lambda: observer.value("select pg_blocking_pids(%s) <> '{}'", pid), "a session that waits for a lock")
+    until(lambda: is_blocked(observer, session), "a session that waits for a lock")
 
 
 def wait_until_running(observer: Engine, session: Engine, query: str) -> None:

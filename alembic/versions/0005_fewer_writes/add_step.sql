@@ -1,6 +1,7 @@
 -- Add a step to a flow, after the steps it depends on; the same step again is returned as it is. Null options are the
 -- flow's. Of a name that is far too long to be one, a message has the beginning.
--- Locks: the flow's row, so that steps are numbered one after the other.
+-- Locks: create_flow's advisory lock, so that steps are numbered one after the other, and none is added to a flow that
+-- is being deleted or replaced.
 -- Called by compiled flows and ensure_flow.
 create or replace function pgflow.add_step(
   flow_slug text,
@@ -47,7 +48,8 @@ begin
       message = format('step %L of flow %L lists a dependency twice', add_step.step_slug, v_flow);
   end if;
 
-  perform from pgflow.flows as f where f.flow_slug = add_step.flow_slug for update;
+  perform pg_advisory_xact_lock(hashtextextended('pgflow.flow:' || lower(add_step.flow_slug), 0));
+  perform from pgflow.flows as f where f.flow_slug = add_step.flow_slug;
   if not found then
     raise exception using
       errcode = 'PF001',

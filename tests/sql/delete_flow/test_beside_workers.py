@@ -10,6 +10,7 @@ import pytest
 
 from tests.plugins.engine import Engine
 from tests.plugins.locks import wait_until_blocked
+from tests.plugins.waiting import DEADLINE, meanwhile
 
 
 @pytest.fixture
@@ -81,3 +82,55 @@ def test_a_worker_that_goes_to_sleep_meanwhile_makes_no_deadlock(
         other.connection.commit()
         deletion.result()
         assert not isinstance(sleeping.exception(), psycopg.errors.DeadlockDetected)
+
+
+def test_a_step_that_is_added_meanwhile_goes_with_its_flow(
+    committed: Engine, another: Callable[..., Engine], deleting: Callable[[], Future[Any]]
+) -> None:
+    committed.define({"a": []})
+    adder = another(autocommit=False)
+    adder.call("add_step", flow_slug="flow", step_slug="b")
+
+    deletion = deleting()
+    adder.connection.commit()
+
+    deletion.result()
+    assert committed.rows("select * from pgflow.steps") == []
+
+
+def test_a_step_that_waited_for_the_flow_to_be_replaced_is_the_new_flows(
+    committed: Engine, another: Callable[..., Engine]
+) -> None:
+    committed.define({"a": []})
+    replacing, adding = another(autocommit=False), another()
+    replacing.call("delete_flow", p_flow_slug="flow")
+    replacing.define({"new": []})
+    with meanwhile(lambda: adding.call("add_step", flow_slug="flow", step_slug="b")) as addition:
+        wait_until_blocked(committed, adding)
+        replacing.connection.commit()
+        addition.result(DEADLINE)
+    assert committed.rows("select step_slug from pgflow.steps order by 1") == [{"step_slug": "b"}, {"step_slug": "new"}]
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from pgflow.check_invariants()",
+        "select * from pgflow.get_workers()",
+        "select c.* from pgflow.runs as r, pgflow.claim_run_tasks(r.run_id, 30) as c",
+    ],
+)
+def test_who_waited_for_the_queue_to_go_finds_nothing(
+    committed: Engine, another: Callable[..., Engine], query: str, replaced: bool
+) -> None:
+    committed.define({"a": []})
+    committed.start()
+    deleting, reading = another(autocommit=False), another()
+    deleting.call("delete_flow", p_flow_slug="flow")
+    if replaced:
+        deleting.define({"a": []})
+    with meanwhile(lambda: reading.rows(query)) as rows:
+        wait_until_blocked(committed, reading)
+        deleting.connection.commit()
+        assert rows.result(DEADLINE) == []
