@@ -24,7 +24,15 @@ FANOUT = HERE.parent / "0003_fanout"
 NEW = ("_complete_run",)
 # What they did is part of the functions that called them.
 GONE = ("_start_step", "_start_steps")
-CHANGED_SINCE_CORE = ("_claim", "_known_flows", "_start_tasks", "claim_tasks", "create_flow", "new_run_id")
+CHANGED_SINCE_CORE = (
+    "_claim",
+    "_known_flows",
+    "_settle_claimed",
+    "_start_tasks",
+    "claim_tasks",
+    "create_flow",
+    "new_run_id",
+)
 CHANGED_SINCE_EVENTS = (
     "_complete_steps",
     "_queue_step",

@@ -57,7 +57,9 @@ def disorder(run: Run, names: list[str]) -> list[str]:
     """What is wrong with the order in which a run's events were heard, since whoever listened began to."""
     found = [f"{name} is heard {names.count(name)} times" for name in set(names) if names.count(name) > 1]
     place: Mapping[str, int] = {name: n for n, name in enumerate(names)}
-    found += [f"{names[-1]} comes after the run's end" for name in names[:-1] if name in ("run:completed", "run:failed")]
+    found += [
+        f"{names[-1]} comes after the run's end" for name in names[:-1] if name in ("run:completed", "run:failed")
+    ]
     if "run:started" in names[1:]:
         found.append("run:started is not the first event")
     for step in run.steps.values():

@@ -6,7 +6,7 @@ invariants are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -15,14 +15,11 @@ from attrs import define, field
 
 from tests.model import broadcasts, pictures
 from tests.model.broadcasts import Heard
-from tests.model.pictures import Picture, TaskKey
-from tests.model.records import Span
+from tests.model.pictures import Picture, task_key
+from tests.model.records import Span, Task
 from tests.model.specification import Model, RefusedError
 from tests.plugins.engine import Engine
 from tests.plugins.listening import Ear
-
-LONG = 3600.0
-"""Seconds that no history lasts: what is hidden for less is hidden for as long once it has been looked at."""
 
 
 class DisagreementError(AssertionError):
@@ -69,14 +66,16 @@ class Comparison:
             raise DisagreementError("\n".join(found))
         pictures.pin(self.model, after)
         self.picture = after
-        self._freeze()
         return answer
 
-    def make_visible(self, keys: list[TaskKey]) -> None:
-        """Let the time pass that these messages are hidden for."""
-        for key in keys:
-            self._set_visible_at(key, "clock_timestamp()")
-        self._look_again()
+    def make_visible(self, tasks: Iterable[Task]) -> None:
+        """Let the time pass that the messages of these tasks are hidden for, one after the other."""
+        for task in tasks:
+            queue = task.step.run.flow_slug.lower()
+            message_id = self.picture.messages[task_key(task)]["msg_id"]
+            self.engine.do(f'update pgmq."q_{queue}" set vt = clock_timestamp() where msg_id = %s', message_id)
+        self.picture = pictures.read(self.engine)
+        pictures.pin(self.model, self.picture)
 
     def _differences_heard(self, after: Picture) -> list[str]:
         heard = Heard.of(self.ear.take())
@@ -88,29 +87,8 @@ class Comparison:
             found += broadcasts.disorder(self.model.runs[run_id], self._heard[run_id])
         if sorted(heard.woken) != sorted(self.model.woken):
             found.append(f"the queues {heard.woken} were woken instead of {self.model.woken}")
+        for run_id in list(self._heard.keys() - self.model.runs.keys()):
+            del self._heard[run_id]  # its id may be used again
         self.model.events.clear()
         self.model.woken.clear()
         return found
-
-    def _freeze(self) -> None:
-        """Hide for long what would become visible by itself."""
-        soon = [
-            key
-            for key, message in self.picture.messages.items()
-            if self.picture.clock < message["visible_at"] < self.picture.clock + LONG / 4
-        ]
-        for key in soon:
-            self._set_visible_at(key, f"clock_timestamp() + interval '{LONG} seconds'")
-        if soon:
-            self._look_again()
-
-    def _set_visible_at(self, key: TaskKey, moment: str) -> None:
-        flow_slug = self.model.runs[key[0]].flow_slug
-        self.engine.do(
-            f'update pgmq."q_{flow_slug.lower()}" set vt = {moment} where msg_id = %s',
-            self.picture.messages[key]["msg_id"],
-        )
-
-    def _look_again(self) -> None:
-        self.picture = pictures.read(self.engine)
-        pictures.pin(self.model, self.picture)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.model import flows
 from tests.model.side_by_side import LONG, SideBySide
@@ -22,7 +22,6 @@ MOST_RUNS = 8
 
 Stage = Callable[[], AbstractContextManager[SideBySide]]
 
-choice = st.randoms(use_true_random=False)
 data = st.data()
 
 
@@ -37,14 +36,15 @@ class EngineMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self._entered.__exit__(None, None, None)
 
-    @initialize(data=data, in_sql=st.booleans())
-    def define(self, data: st.DataObject, in_sql: bool) -> None:
+    @initialize(data=data, in_sql=st.booleans(), watched=st.booleans())
+    def define(self, data: st.DataObject, in_sql: bool, watched: bool) -> None:
         for slug in FLOWS:
             flow = data.draw(flows.flows(slug))
             if in_sql:
                 self.both.define_in_sql(flow)
             else:
                 self.both.define(flow)
+            self.both.start_many(slug, [1, None], watched=watched)
 
     # Clients and watchers
 
@@ -69,8 +69,9 @@ class EngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.both.model.runs)
     @rule(data=data)
     def start_again(self, data: st.DataObject) -> None:
-        run = self.both.model.runs[data.draw(st.sampled_from(list(self.both.model.runs)))]
-        self.both.start(run.flow_slug, run.input, run.run_id, key=run.key if data.draw(st.booleans()) else None)
+        run = self.both.model.runs.get(self._run_id(data))
+        if run is not None:
+            self.both.start(run.flow_slug, run.input, run.run_id, key=run.key if data.draw(st.booleans()) else None)
 
     @rule(data=data)
     def watch(self, data: st.DataObject) -> None:
@@ -90,9 +91,7 @@ class EngineMachine(RuleBasedStateMachine):
     def claim_all(self, flows: tuple[str, ...], lease: float, worker: UUID | None) -> None:
         self.both.claim(flows, lease=lease, worker=worker)
 
-    @rule(
-        flow=st.sampled_from(FLOWS), qty=st.integers(1, 4), lease=st.sampled_from([int(LONG), 0]), poll=st.booleans()
-    )
+    @rule(flow=st.sampled_from(FLOWS), qty=st.integers(1, 4), lease=st.sampled_from([int(LONG), 0]), poll=st.booleans())
     def claim_some(self, flow: str, qty: int, lease: int, poll: bool) -> None:
         if poll:
             self.both.poll(flow, qty, lease=lease)
@@ -110,19 +109,28 @@ class EngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.both.reads)
     @rule(data=data, worker=st.sampled_from(WORKERS))
     def start_read(self, data: st.DataObject, worker: UUID) -> None:
-        flow, message_ids = data.draw(st.sampled_from(self.both.reads[::-1]))
-        self.both.start_read(flow, message_ids, worker=worker)
+        place = data.draw(st.integers(1, len(self.both.reads)))
+        self.both.start_read(*self.both.reads[-place], worker=worker)
 
     @precondition(lambda self: self.both.claims)
     @rule(data=data, number=st.sampled_from([1, 1, 2, 3, 8]), set_based=st.booleans())
     def complete(self, data: st.DataObject, number: int, set_based: bool) -> None:
-        reports = [self._completion(data, claim, data.draw(st.integers(0, 9)) > 0) for claim in self._some(data, number)]
+        reports = [
+            self._completion(data, claim, data.draw(st.integers(0, 9)) > 0) for claim in self._some(data, number)
+        ]
         self._complete(reports, set_based)
 
-    @precondition(lambda self: self.both.claims)
-    @rule(data=data, set_based=st.booleans())
-    def complete_all(self, data: st.DataObject, set_based: bool) -> None:
-        self._complete([self._completion(data, claim, True) for claim in self._held()], set_based)
+    @precondition(lambda self: self.both.picture.messages)
+    @rule(data=data, rounds=st.integers(1, 6), set_based=st.booleans())
+    def work(self, data: st.DataObject, rounds: int, set_based: bool) -> None:
+        """Complete all that can be had, without mishaps, for so many steps of every run."""
+        for _ in range(rounds):
+            self.both.make_visible(self.both.waiting())
+            self.both.claim(FLOWS)
+            reports = [self._completion(data, claim, True) for claim in self._held()]
+            if not reports:
+                return
+            self._complete(reports, set_based)
 
     @precondition(lambda self: self.both.claims)
     @rule(
@@ -130,7 +138,7 @@ class EngineMachine(RuleBasedStateMachine):
         number=st.integers(1, 3),
         error=st.sampled_from([None, "", "it broke"]),
         permanent=st.sampled_from([False, False, False, True]),
-        retry_delay=st.sampled_from([None, None, 0.0, 7200.0, -1.0]),
+        retry_delay=st.sampled_from([None, None, 0.0, 2 * LONG, -1.0]),
         set_based=st.booleans(),
     )
     def fail(
@@ -158,7 +166,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.both.release([Report(*self._report(data, claim)) for claim in self._some(data, number)])
 
     @precondition(lambda self: self.both.claims)
-    @rule(data=data, number=st.integers(1, 3), lease=st.sampled_from([10.0, 7200.0]))
+    @rule(data=data, number=st.integers(1, 3), lease=st.sampled_from([LONG / 3, 2 * LONG]))
     def extend(self, data: st.DataObject, number: int, lease: float) -> None:
         self.both.extend([Report(*self._report(data, claim)) for claim in self._some(data, number)], lease)
 
@@ -174,8 +182,9 @@ class EngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.both.picture.messages)
     @rule(data=data)
     def let_time_pass(self, data: st.DataObject) -> None:
-        keys = list(self.both.picture.messages)
-        self.both.make_visible(data.draw(st.lists(st.sampled_from(keys), min_size=1, max_size=4, unique=True)))
+        tasks = self.both.waiting()
+        places = st.integers(0, len(tasks) - 1)
+        self.both.make_visible(tasks[n] for n in data.draw(st.lists(places, min_size=1, max_size=4, unique=True)))
 
     @rule(data=data, flow=st.sampled_from(FLOWS), change=st.sampled_from(["options", "options", "shape", "step"]))
     def redefine(self, data: st.DataObject, flow: str, change: str) -> None:
@@ -186,7 +195,9 @@ class EngineMachine(RuleBasedStateMachine):
         elif change == "shape":
             self.both.define(flows.rearranged(known))
         elif len(slugs) < flows.MOST_STEPS:
-            self.both.add_step(flow, data.draw(flows.steps(data.draw(st.sampled_from([*slugs, f"new-{len(slugs)}"])), slugs)))
+            self.both.add_step(
+                flow, data.draw(flows.steps(data.draw(st.sampled_from([*slugs, f"new-{len(slugs)}"])), slugs))
+            )
 
     @precondition(lambda self: self.both.model.runs)
     @rule(data=data, flow=st.sampled_from(FLOWS))
@@ -203,7 +214,9 @@ class EngineMachine(RuleBasedStateMachine):
     # What is drawn
 
     def _run_id(self, data: st.DataObject) -> UUID:
-        return data.draw(st.sampled_from([*self.both.model.runs, RUNS[0]]))
+        """A run, if there is any."""
+        run_ids = [*self.both.model.runs, *RUNS[:1]]
+        return run_ids[data.draw(st.integers(0, len(run_ids) - 1))]
 
     def _held(self) -> list[Task]:
         """The claims that their workers have not lost."""
@@ -217,7 +230,8 @@ class EngineMachine(RuleBasedStateMachine):
     def _some(self, data: st.DataObject, number: int) -> list[Task]:
         """Claims, most of them held, some long lost, some twice."""
         claims = [*self._held(), *self.both.claims[-8:]]
-        return data.draw(st.lists(st.sampled_from(claims), min_size=1, max_size=number))
+        places = st.integers(0, len(claims) - 1)
+        return [claims[n] for n in data.draw(st.lists(places, min_size=1, max_size=number))]
 
     def _report(self, data: st.DataObject, claim: Task) -> tuple[UUID, str, int, int | None]:
         """A claim's key with its token, or unfenced, or with a token that was never given out; or no task's key."""

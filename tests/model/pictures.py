@@ -57,7 +57,7 @@ def read(engine: Engine) -> Picture:
     clock = engine.value("select extract(epoch from clock_timestamp())::float8")
     queues = [
         message
-        for flow in engine.rows("select lower(flow_slug) as queue from pgflow.flows")
+        for flow in engine.rows("select lower(flow_slug) as queue from pgflow.flows order by 1")
         for message in engine.rows(_MESSAGES.format(queue=flow["queue"]))
     ]
     return Picture(

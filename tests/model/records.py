@@ -28,7 +28,7 @@ ABSENT: Final = Absent()
 
 @frozen
 class Span:
-    """A moment that lies between two, in seconds since 1970: nobody knows better when a function looked at the clock."""
+    """A moment that lies between two, in seconds since 1970: nobody knows better when a function read the clock."""
 
     earliest: float
     latest: float

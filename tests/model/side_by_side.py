@@ -10,13 +10,16 @@ from uuid import UUID
 from attrs import define, field
 from psycopg.types.json import Jsonb
 
-from tests.model.comparison import LONG, Comparison
+from tests.model.comparison import Comparison
 from tests.model.definitions import FlowDefinition, StepDefinition
 from tests.model.pictures import canonical, task_key
 from tests.model.records import Run, Task
 from tests.model.specification import Completion, Failure, Report
 from tests.plugins import engine as engines
 from tests.plugins.engine import Row
+
+LONG = 3600.0
+"""Seconds that no history lasts."""
 
 PLENTY = 1000
 
@@ -61,14 +64,17 @@ class SideBySide(Comparison):
 
     # Runs
 
-    def start(
-        self, flow_slug: str, input: Any, run_id: UUID, *, key: str | None = None, watched: bool = True
-    ) -> None:
+    def start(self, flow_slug: str, input: Any, run_id: UUID, *, key: str | None = None, watched: bool = True) -> None:
         self.listen(run_id)
 
         def start() -> Row:
             (row,) = self._call(
-                "start_flow", flow_slug=flow_slug, input=Jsonb(input), run_id=run_id, idempotency_key=key, watched=watched
+                "start_flow",
+                flow_slug=flow_slug,
+                input=Jsonb(input),
+                run_id=run_id,
+                idempotency_key=key,
+                watched=watched,
             )
             return _pick(row, "run_id", "status", "remaining_steps", "watched")
 
@@ -103,7 +109,7 @@ class SideBySide(Comparison):
         started: list[UUID] = []
 
         def start() -> list[str]:
-            arguments = {"p_inputs": [Jsonb(input) for input in inputs], "p_watched": watched}
+            arguments = {"p_inputs": [Jsonb(given) for given in inputs], "p_watched": watched}
             rows = self._call("start_flows", p_flow_slug=flow_slug, **arguments)
             started.extend(row["run_id"] for row in rows)
             self.listen(*started)  # before the commit
@@ -111,16 +117,14 @@ class SideBySide(Comparison):
 
         def expect() -> list[str]:
             runs = zip(inputs, started, strict=True)
-            return [self.model.start_flow(flow_slug, input, run_id, watched=watched).status for input, run_id in runs]
+            return [self.model.start_flow(flow_slug, given, run_id, watched=watched).status for given, run_id in runs]
 
         self.act(start, expect)
 
     def watch(self, run_id: UUID) -> None:
         """A watcher comes: it listens, and then marks the run."""
         self.listen(run_id)
-        self.act(
-            lambda: self._snapshot("watch_run", run_id=run_id), lambda: _snapshot_of(self.model.watch_run(run_id))
-        )
+        self.act(lambda: self._snapshot("watch_run", run_id=run_id), lambda: _snapshot_of(self.model.watch_run(run_id)))
 
     def listen(self, *run_ids: UUID) -> None:
         self.ear.listen_to(*run_ids)
@@ -132,6 +136,10 @@ class SideBySide(Comparison):
         self.listens_to.discard(run_id)
 
     # Claims
+
+    def waiting(self) -> list[Task]:
+        """The tasks that have messages, visible or not."""
+        return [task for run in self.model.runs.values() for task in run.tasks if task.message is not None]
 
     def due(self, flow_slug: str) -> list[Task]:
         """The tasks of the messages that are visible, in the order in which they became so."""
@@ -173,7 +181,9 @@ class SideBySide(Comparison):
             queued = [task for task in run.tasks if task.status == "queued"] if run else []
             return self._given(self._read_and_start(queued, lease, None))
 
-        return self._remember(self.act(lambda: self._claimed("claim_run_tasks", p_run_id=run_id, p_lease=lease), expect))
+        return self._remember(
+            self.act(lambda: self._claimed("claim_run_tasks", p_run_id=run_id, p_lease=lease), expect)
+        )
 
     def read(self, flow_slug: str, qty: int, *, lease: int = int(LONG)) -> None:
         """Read the queue by pgmq's own function; the tasks are not started yet."""
@@ -193,10 +203,9 @@ class SideBySide(Comparison):
         """Start the tasks of messages that were read at some time."""
 
         def expect() -> list[Row]:
-            open_tasks = [task for run in self.model.runs.values() for task in run.tasks if task.is_open]
             mine = [
                 task
-                for task in self._by_message(open_tasks)
+                for task in self._by_message(self.waiting())
                 if task.step.run.flow_slug == flow_slug and self._message_id(task) in message_ids
             ]
             return self._given(self.model.start_tasks(mine, worker))
@@ -370,7 +379,7 @@ def _options(step: StepDefinition) -> dict[str, int | None]:
 
 
 def _snapshot_of(run: Run | None) -> Snapshot | None:
-    return run and (run.status, {slug: step.status for slug, step in run.steps.items()})
+    return None if run is None else (run.status, {slug: step.status for slug, step in run.steps.items()})
 
 
 def _pick(row: Row, *columns: str) -> Row:

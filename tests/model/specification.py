@@ -14,12 +14,13 @@ from attrs import define, evolve, field, frozen
 from tests.model.definitions import FlowDefinition, StepDefinition
 from tests.model.records import Json, Message, Run, Span, Step, Task, first_of, last_of
 
+START = Span(0, 0)
 BACKOFF_CAP = 3600.0
 BACKOFF_JITTER = 0.1
 REPORTING = 5.0
 """Seconds by which a lease may outlast the timeout, for the report of it."""
 
-_JSON_TYPES = {str: "string", bool: "boolean", int: "number", float: "number", dict: "object", type(None): "null"}
+_JSON_TYPES = ((bool, "boolean"), (str, "string"), ((int, float), "number"), (dict, "object"), (type(None), "null"))
 
 
 class RefusedError(Exception):
@@ -61,7 +62,7 @@ class Failure(Report):
 class Model:
     """All flows and runs of a database, and what has been notified since `events` and `woken` were last emptied."""
 
-    now: Span = Span(0, 0)
+    now: Span = START
     flows: dict[str, FlowDefinition] = field(factory=dict)
     runs: dict[UUID, Run] = field(factory=dict)
     sleepers: dict[str, set[UUID]] = field(factory=dict)
@@ -109,12 +110,14 @@ class Model:
     ) -> Run:
         """The same run id or key again returns that run, if it is the run that is asked for."""
         flow = self._flow(flow_slug)
-        if run_id in self.runs:
-            return self._same(self.runs[run_id], flow_slug, input, run_id, key)
-        for run in self.runs.values():
-            if key is not None and (run.flow_slug, run.key) == (flow_slug, key):
-                return self._same(run, flow_slug, input, None, key)
-
+        known = self.runs.get(run_id) or self._bearer(flow_slug, key)
+        if known is not None:
+            if (known.run_id, known.flow_slug, known.input) != (run_id, flow_slug, input) or key not in (
+                None,
+                known.key,
+            ):
+                raise RefusedError("PF004")
+            return known
         run = self.runs[run_id] = Run(run_id, flow_slug, input, key, watched)
         run.steps = {step.slug: Step(run, step) for step in flow.steps}
         self._notify(run, "run:started", flow_slug=flow_slug, input=input, remaining_steps=run.remaining_steps)
@@ -141,12 +144,13 @@ class Model:
         """Start the tasks of messages that were read, in this order; returns those that the reader is given.
 
         A queued task starts, a started one only if its message was read again, which means that its lease ran out. One
-        that has no attempts left then is given up, and its run with it.
+        that has no attempts left then is given up, and its run with it. A token is never given out twice.
         """
         started, exhausted = [], []
         for task in tasks:
-            if _message(task).read_count <= task.token:
-                continue  # its message was not read since it last started
+            is_new = task.status == "queued" and task.token == 0
+            if _message(task).read_count <= task.token and not is_new:
+                continue
             if task.status == "queued" or task.attempts < self._flow_of(task).max_attempts_of(task.step.slug):
                 task.status = "started"
                 task.token = _message(task).read_count
@@ -196,7 +200,7 @@ class Model:
         return lost
 
     def release_tasks(self, claims: Sequence[Report]) -> list[Report]:
-        """Hand tasks back: visible at once, the attempt given back, the token spent; returns the claims that are lost."""
+        """Hand tasks back: visible at once, the attempt not counted, the token spent; returns those that are lost."""
         lost = []
         for claim in claims:
             task = self._held(claim)
@@ -236,11 +240,12 @@ class Model:
     def _flow_of(self, task: Task) -> FlowDefinition:
         return self.flows[task.step.run.flow_slug]
 
-    def _same(self, run: Run, flow_slug: str, input: Json, run_id: UUID | None, key: str | None) -> Run:
-        is_same = run.flow_slug == flow_slug and run.input == input
-        if not is_same or run_id not in (None, run.run_id) or key not in (None, run.key):
-            raise RefusedError("PF004")
-        return run
+    def _bearer(self, flow_slug: str, key: str | None) -> Run | None:
+        """The run of the flow that bears an idempotency key."""
+        if key is None:
+            return None
+        bearers = [run for run in self.runs.values() if (run.flow_slug, run.key) == (flow_slug, key)]
+        return bearers[0] if bearers else None
 
     def _held(self, report: Report) -> Task | None:
         """The task, if this attempt still holds it; a lease that ran out but that nobody took still counts."""
@@ -264,7 +269,7 @@ class Model:
             return False
         task.output = report.output
         if self._is_misshapen(report):
-            shape = _JSON_TYPES[type(report.output)]
+            shape = next(name for types, name in _JSON_TYPES if isinstance(report.output, types))
             self._fail_for_good(task, f"Fanout dependency output must be an array, got {shape}")
             return True
         task.status = "completed"
@@ -314,7 +319,7 @@ class Model:
             return
         step.status = "started"
         visible_at = self.now.after(self._flow(step.run.flow_slug).start_delay_of(step.slug))
-        step.tasks = [Task(step, index, input, Message(visible_at)) for index, input in enumerate(inputs)]
+        step.tasks = [Task(step, index, given, Message(visible_at)) for index, given in enumerate(inputs)]
         self._wake(step.run.flow_slug)
         self._notify(step.run, f"{step.slug}:started", step_slug=step.slug)
 
