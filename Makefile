@@ -1,6 +1,6 @@
 # Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
 .DEFAULT_GOAL := help
-.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test chaos lint format type freeze build clean
+.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test proof chaos lint format type freeze build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -34,6 +34,11 @@ bench-peers: $(PEERS) ## measure DBOS, absurd, Procrastinate and PgQueuer beside
 
 test: $(DEV) ## run the suite, on an embedded PostgreSQL or on PGFLOW_TEST_DSN; ARGS are pytest's
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+# The long forms take longer than any other test may, and a disagreement minutes more to be simplified.
+proof: $(DEV) ## check the engine against its specification, its interleavings, hostile input and roles, at length
+	@$(BIN)/python -m pytest -n 2 --proof -o faulthandler_timeout=600 --durations=10 \
+		$(wildcard $(addprefix tests/,model interleavings hostile privileges chaos)) $(ARGS)
 
 chaos: $(DEV) ## kill, suspend and cut off workers and restart the server, and check that no run notices; ARGS=--help
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -70,10 +70,9 @@ def flows(draw: st.DrawFn, slug: str) -> FlowDefinition:
 def other_options(draw: st.DrawFn, flow: FlowDefinition) -> FlowDefinition:
     """The same shape, the steps of which have other options."""
     options = [draw(steps(step.slug, [])) for step in flow.steps]
-    again = [
-        evolve(other, deps=step.deps, is_fanout=step.is_fanout) for step, other in zip(flow.steps, options, strict=True)
-    ]
-    return FlowDefinition(flow.slug, tuple(again), draw(_attempts), draw(_base_delays), draw(_timeouts))
+    again = zip(flow.steps, options, strict=True)
+    changed = tuple(evolve(other, deps=step.deps, is_fanout=step.is_fanout) for step, other in again)
+    return FlowDefinition(flow.slug, changed, draw(_attempts), draw(_base_delays), draw(_timeouts))
 
 
 def rearranged(flow: FlowDefinition) -> FlowDefinition:

@@ -102,9 +102,17 @@ class EngineMachine(RuleBasedStateMachine):
     def claim_run(self, data: st.DataObject) -> None:
         self.both.claim_run(self._run_id(data))
 
-    @rule(flow=st.sampled_from(FLOWS), qty=st.integers(1, 4), lease=st.sampled_from([int(LONG), 0]))
-    def read(self, flow: str, qty: int, lease: int) -> None:
+    @rule(
+        flow=st.sampled_from(FLOWS),
+        qty=st.integers(1, 4),
+        lease=st.sampled_from([int(LONG), 0]),
+        worker=st.none() | st.sampled_from(WORKERS),
+    )
+    def read(self, flow: str, qty: int, lease: int, worker: UUID | None) -> None:
+        """Read the queue and, if a worker is named, start what was read."""
         self.both.read(flow, qty, lease=lease)
+        if worker is not None:
+            self.both.start_read(*self.both.reads[-1], worker=worker)
 
     @precondition(lambda self: self.both.reads)
     @rule(data=data, worker=st.sampled_from(WORKERS))
@@ -116,7 +124,7 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(data=data, number=st.sampled_from([1, 1, 2, 3, 8]), set_based=st.booleans())
     def complete(self, data: st.DataObject, number: int, set_based: bool) -> None:
         reports = [
-            self._completion(data, claim, data.draw(st.integers(0, 9)) > 0) for claim in self._some(data, number)
+            self._completion(data, claim, data.draw(st.integers(0, 3)) > 0) for claim in self._some(data, number)
         ]
         self._complete(reports, set_based)
 

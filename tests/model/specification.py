@@ -112,10 +112,8 @@ class Model:
         flow = self._flow(flow_slug)
         known = self.runs.get(run_id) or self._bearer(flow_slug, key)
         if known is not None:
-            if (known.run_id, known.flow_slug, known.input) != (run_id, flow_slug, input) or key not in (
-                None,
-                known.key,
-            ):
+            is_same = (known.run_id, known.flow_slug, known.input) == (run_id, flow_slug, input)
+            if not is_same or key not in (None, known.key):
                 raise RefusedError("PF004")
             return known
         run = self.runs[run_id] = Run(run_id, flow_slug, input, key, watched)
