@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.model.machine import EngineMachine, Stage
 
 STEPS = 50
-HISTORIES = 10
+MOST_HISTORIES = 10
 
 
 def play(stage: Stage, enough: int, *, simplify: bool = False) -> int:
@@ -32,7 +32,7 @@ def play(stage: Stage, enough: int, *, simplify: bool = False) -> int:
         run_state_machine_as_test(
             Counted,
             settings=settings(
-                max_examples=HISTORIES,
+                max_examples=min(MOST_HISTORIES, 1 + enough // STEPS),
                 stateful_step_count=STEPS,
                 deadline=None,
                 database=None,

@@ -62,9 +62,7 @@ SABOTAGES = [
     Sabotage(
         "a dependency is not counted down",
         "_complete_step",
-        {
-            "remaining_deps = s.remaining_deps - 1,": "remaining_deps = case when l.starts then 0 else s.remaining_deps end,"
-        },
+        {"remaining_deps = s.remaining_deps - 1,": "remaining_deps = s.remaining_deps - l.starts::integer,"},
     ),
     Sabotage(
         "the message of a completed task stays",
@@ -80,11 +78,6 @@ SABOTAGES = [
         "a task is retried once too often",
         "_fail_one",
         {"v_task.attempts_count >= v_max_attempts": "v_task.attempts_count > v_max_attempts"},
-    ),
-    Sabotage(
-        "a task that kills its workers is taken once too often",
-        "_start_tasks",
-        {"t.attempts_count < (": "t.attempts_count <= ("},
     ),
     Sabotage(
         "a task handed back has used up an attempt",
@@ -116,11 +109,6 @@ SABOTAGES = [
         "_complete_fanout",
         {"order by t.task_index": "order by -t.task_index"},
     ),
-    Sabotage(
-        "the items of a fan-out are in another order",
-        "spawn_fanout_tasks",
-        {"(e.n - 1)::integer": "(jsonb_array_length($4) - e.n)::integer"},
-    ),
     Sabotage("a wrong shape goes through in a batch", "_complete_many", {"and not j.is_misshapen": ""}),
     Sabotage("an event is not sent", "_complete_step", {"v_completed || v_singles\n": "v_completed\n"}),
     Sabotage("an event is sent with another status", "_broadcast_run", {"'run:' || v_run.status": "'run:completed'"}),
@@ -134,8 +122,18 @@ SABOTAGES = [
         },
     ),
     Sabotage("a watched run stays silent", "watch_runs", {"set watched = true": "set watched = r.watched"}),
-    Sabotage("a silent run is heard", "_broadcast_steps", {"_is_foreign or r.watched)": "_is_foreign or true)"}),
     Sabotage("nobody is woken", "_wake_workers", {"w.sleeping_until > clock_timestamp()": "false"}),
     Sabotage("a run id may be used for another input", "_existing_run", {"or v_run.input <> p_input": ""}),
     Sabotage("a flow takes another shape", "ensure_flow", {"perform pgflow.check_flow(p_definition)": "null"}),
+    Sabotage(
+        "a task that kills its workers is taken once too often",
+        "_start_tasks",
+        {"t.attempts_count < (": "t.attempts_count <= ("},
+    ),
+    Sabotage(
+        "the items of a fan-out are in another order",
+        "spawn_fanout_tasks",
+        {"(e.n - 1)::integer": "(jsonb_array_length($4) - e.n)::integer"},
+    ),
+    Sabotage("a silent run is heard", "_broadcast_steps", {"_is_foreign or r.watched)": "_is_foreign or true)"}),
 ]

@@ -11,14 +11,14 @@ from tests.model.sabotage import SABOTAGES, Sabotage
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine
 
-ENOUGH = 6_000
+ENOUGH = 20_000
 EVERY_DAY = 3
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """All of them in the proof, the first few every day."""
+    """All of them in the proof, the few that are found soonest every day."""
     if "sabotage" in metafunc.fixturenames:
-        chosen = SABOTAGES if metafunc.config.getoption("--proof") else SABOTAGES[:EVERY_DAY]
+        chosen = SABOTAGES if metafunc.config.getoption("--proof") else SABOTAGES[-EVERY_DAY:]
         metafunc.parametrize("sabotage", chosen, ids=lambda sabotage: sabotage.name)
 
 
