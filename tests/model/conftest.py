@@ -14,6 +14,14 @@ from tests.plugins.engine import Engine
 from tests.plugins.listening import Ear
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was compared."""
+    passed: list[pytest.TestReport] = terminalreporter.getreports("passed")
+    actions = sum(int(str(count)) for test in passed for name, count in test.user_properties if name == "actions")
+    if actions:
+        terminalreporter.write_line(f"{actions} actions, after each of which engine and specification agreed")
+
+
 @pytest.fixture
 def stage(connect: Callable[..., Connection]) -> Stage:
     """Enters an engine without flows and its specification, side by side."""
