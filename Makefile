@@ -1,6 +1,6 @@
 # Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
 .DEFAULT_GOAL := help
-.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test proof chaos lint format type freeze build clean
+.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test proof chaos lint format type freeze pictures build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -57,6 +57,9 @@ type: $(DEV) ## check types, those of the tests too
 
 freeze: $(DEV) ## copy changed functions into a revision: make freeze REV=0006_slug
 	@$(BIN)/python alembic/freeze.py $(REV)
+
+pictures: $(DEV) ## draw the documentation's pictures of the terminal anew
+	@$(BIN)/python docs/pictures.py
 
 build: $(DEV) ## build the sdist, and the wheel from it
 	@$(BIN)/python -m build

@@ -1,8 +1,8 @@
 """The schema's revisions: applying them, asking where a database stands, and what revisions are made of.
 
 A host application calls `upgrade` from a migration of its own, or runs ``pgflow migrate``; a worker and a client call
-`check` before they rely on the schema. `run_sql`, `drop_functions`, `install_pgmq` and `uninstall_pgmq` are for the
-revisions, and as frozen as those: what a released revision calls keeps its meaning.
+`check` before they rely on the schema. `hold_tables`, `run_sql`, `drop_functions`, `install_pgmq` and `uninstall_pgmq`
+are for the revisions, and as frozen as those: what a released revision calls keeps its meaning.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ __all__ = [
     "downgrade",
     "drop_functions",
     "head",
+    "hold_tables",
     "install_pgmq",
     "open_connection",
     "revisions",
@@ -116,16 +117,23 @@ def current(connection: psycopg.Connection[Any]) -> str | None:
 
 
 def check(connection: psycopg.Connection[Any]) -> None:
-    """Make sure that the database is at the revision this version of pgflow works with.
+    """Make sure that the database is at a revision this version of pgflow works with.
 
     :raises SchemaMissingError: the database has no pgflow schema.
     :raises SchemaTooOldError: it is at an older revision.
-    :raises SchemaTooNewError: it is at a revision that is not among ours.
+    :raises SchemaTooNewError: it is at a revision for which this version is too old.
     """
     from pgflow.dsn import redacted
     from pgflow.schema.revision import require_revision
 
-    require_revision(current(connection), redacted(connection.info.dsn))
+    require_revision(current(connection), redacted(connection.info.dsn), lambda: _oldest_code(connection))
+
+
+def _oldest_code(connection: psycopg.Connection[Any]) -> str:
+    from psycopg.rows import scalar_row
+
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return str(cursor.execute("select pgflow.oldest_code()").fetchone())
 
 
 @contextmanager
@@ -142,6 +150,17 @@ def open_connection(dsn: str | sqlalchemy.URL | None) -> Iterator[sqlalchemy.Con
     conninfo = resolve(dsn)
     with _engine(lambda: psycopg.connect(conninfo)).connect() as connection:
         yield connection
+
+
+def hold_tables() -> None:
+    """Have all tables of the schema to oneself until the end of the transaction; the first thing a revision does.
+
+    It waits until nobody is in the middle of anything, and lets others go on while it waits. After a minute it gives up
+    with an error that says so.
+    """
+    from pgflow.schema.locking import HOLD_TABLES
+
+    _execute(HOLD_TABLES)
 
 
 def run_sql(*paths: Path) -> None:

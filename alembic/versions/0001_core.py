@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pgflow.migrations import drop_functions, install_pgmq, run_sql, uninstall_pgmq
+from pgflow.migrations import drop_functions, hold_tables, install_pgmq, run_sql, uninstall_pgmq
 
 revision = "0001_core"
 down_revision = None
@@ -84,11 +84,13 @@ FUNCTIONS = (
 
 
 def upgrade() -> None:
+    hold_tables()
     install_pgmq()
     run_sql(*(HERE / f"{name}.sql" for name in (*BEFORE_TABLES, "tables", *FUNCTIONS, "grants")))
 
 
 def downgrade() -> None:
+    hold_tables()
     drop_functions(*FUNCTIONS)
     run_sql(HERE / "drop.sql")
     drop_functions(*BEFORE_TABLES)

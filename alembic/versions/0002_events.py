@@ -13,7 +13,7 @@ from pathlib import Path
 from alembic import op
 from sqlalchemy import text
 
-from pgflow.migrations import drop_functions, run_sql
+from pgflow.migrations import drop_functions, hold_tables, run_sql
 
 revision = "0002_events"
 down_revision = "0001_core"
@@ -66,12 +66,14 @@ $realtime$
 
 
 def upgrade() -> None:
+    hold_tables()
     send = (HERE / "realtime.send.sql").read_text(encoding="utf-8")
     op.execute(text(REALTIME.format(send=send).replace(":", r"\:")))
     run_sql(*(HERE / f"{name}.sql" for name in ("index", *NEW, *CHANGED, "grants")))
 
 
 def downgrade() -> None:
+    hold_tables()
     run_sql(*(CORE / f"{name}.sql" for name in CHANGED))
     drop_functions(*NEW)
     run_sql(HERE / "drop.sql")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pgflow.migrations import drop_functions, run_sql
+from pgflow.migrations import drop_functions, hold_tables, run_sql
 
 revision = "0003_fanout"
 down_revision = "0002_events"
@@ -47,12 +47,14 @@ CHANGED_SINCE_EVENTS = ("_complete_step", "_fail_run", "start_flow", "start_flow
 
 
 def upgrade() -> None:
+    hold_tables()
     drop_functions(*REPLACED)
     names = ("tables", *NEW, *REPLACED, *CHANGED_SINCE_CORE, *CHANGED_SINCE_EVENTS, "grants")
     run_sql(*(HERE / f"{name}.sql" for name in names))
 
 
 def downgrade() -> None:
+    hold_tables()
     run_sql(HERE / "refuse.sql")
     drop_functions(*NEW, *REPLACED)
     run_sql(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pgflow.migrations import drop_functions, run_sql
+from pgflow.migrations import drop_functions, hold_tables, run_sql
 
 revision = "0004_workers"
 down_revision = "0003_fanout"
@@ -25,11 +25,13 @@ CHANGED_SINCE_CORE = ("register_worker",)
 
 
 def upgrade() -> None:
+    hold_tables()
     drop_functions(*REPLACED)
     run_sql(*(HERE / f"{name}.sql" for name in (*NEW, *REPLACED, *CHANGED_SINCE_CORE, "grants")))
 
 
 def downgrade() -> None:
+    hold_tables()
     drop_functions(*NEW, *REPLACED)
     run_sql(
         *(CORE / f"{name}.sql" for name in (*REPLACED, *CHANGED_SINCE_CORE)),

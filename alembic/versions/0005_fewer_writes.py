@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pgflow.migrations import drop_functions, run_sql
+from pgflow.migrations import drop_functions, hold_tables, run_sql
 
 revision = "0005_fewer_writes"
 down_revision = "0004_workers"
@@ -21,7 +21,7 @@ CORE = HERE.parent / "0001_core"
 EVENTS = HERE.parent / "0002_events"
 FANOUT = HERE.parent / "0003_fanout"
 
-NEW = ("_complete_run",)
+NEW = ("_complete_run", "oldest_code")
 # What they did is part of the functions that called them.
 GONE = ("_start_step", "_start_steps")
 CHANGED_SINCE_CORE = (
@@ -45,12 +45,14 @@ CHANGED_SINCE_FANOUT = ("_complete_step", "_fail_run", "_start_fanout", "start_f
 
 
 def upgrade() -> None:
+    hold_tables()
     names = ("tables", *NEW, *CHANGED_SINCE_CORE, *CHANGED_SINCE_EVENTS, *CHANGED_SINCE_FANOUT, "grants")
     run_sql(*(HERE / f"{name}.sql" for name in names))
     drop_functions(*GONE)
 
 
 def downgrade() -> None:
+    hold_tables()
     drop_functions(*NEW)
     run_sql(
         HERE / "restore.sql",

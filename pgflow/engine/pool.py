@@ -152,7 +152,8 @@ class Pool:
                 row = connection.execute(statements.SCHEMA_VERSION.encode()).fetchone()
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 row = None
-        require_revision(None if row is None else row[0], redacted(self._dsn))
+            found = None if row is None else row[0]
+            require_revision(found, redacted(self._dsn), lambda: _oldest_code(connection))
 
     def close(self) -> None:
         """Close every connection, those that are lent when they come back; idempotent and final."""
@@ -161,6 +162,11 @@ class Pool:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
+
+
+def _oldest_code(connection: Connection) -> str:
+    ((oldest,),) = connection.execute(statements.OLDEST_CODE.encode()).fetchall()
+    return str(oldest)
 
 
 def _living(pool: ConnectionPool[Connection], timeout: float) -> Connection:

@@ -21,6 +21,7 @@ __all__ = [
     "FAIL_TASKS",
     "HEARTBEAT_WORKER",
     "NOTIFY",
+    "OLDEST_CODE",
     "REGISTER_WORKER",
     "RELEASE_TASKS",
     "RUNS_WITH_STATES",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 SCHEMA_VERSION: Final = "select version_num from pgflow.alembic_version"
+
+OLDEST_CODE: Final = "select pgflow.oldest_code()"
 
 # Definition
 

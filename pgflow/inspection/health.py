@@ -75,7 +75,7 @@ def examine(
         yield _server(connection)
         schema = _schema(connection)
         yield schema
-        if schema.level is not Level.OK:
+        if schema.level is Level.PROBLEM:
             return
         yield from _permitted("pgmq", connection, _pgmq)
         yield from _permitted("roles", connection, _roles)
@@ -123,7 +123,11 @@ def _schema(connection: _Connection) -> Finding:
             f"the role {user} may not look into the schema",
             f"give it one of the roles pgflow_client, pgflow_worker and pgflow_migrator: grant pgflow_client to {user}",
         )
-    return Finding("schema", Level.OK, f"revision {migrations.head()}")
+    found = migrations.current(connection)
+    if found != migrations.head():
+        advice = "go on as you are, and upgrade this installation when you can: pip install --upgrade pgflow-sdk"
+        return Finding("schema", Level.NOTICE, f"revision {found} is newer than this code, and works with it", advice)
+    return Finding("schema", Level.OK, f"revision {found}")
 
 
 def _pgmq(connection: _Connection) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from pgflow.errors import SchemaMissingError, SchemaTooNewError, SchemaTooOldError
@@ -12,8 +13,12 @@ NEEDED: Final = "0005_fewer_writes"
 """The head of the revisions; written here so that no client reads their folder."""
 
 
-def require_revision(found: str | None, database: str) -> None:
-    """Raise the `SchemaError` that says what to do about a schema at another revision than this code needs."""
+def require_revision(found: str | None, database: str, oldest_code: Callable[[], str]) -> None:
+    """Raise the `SchemaError` that says what to do about a schema that this code does not work with.
+
+    A newer schema says itself, by ``oldest_code``, whether this code may go on: so that a database can be upgraded
+    before the last of its workers are.
+    """
     if found is None:
         raise SchemaMissingError(f"the database ({database}) has no pgflow schema: run `pgflow migrate`")
     if _number(found) < _number(NEEDED):
@@ -21,7 +26,8 @@ def require_revision(found: str | None, database: str) -> None:
             f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow needs "
             f"{NEEDED}: run `pgflow migrate`"
         )
-    require_known(found, database)
+    if _number(found) > _number(NEEDED) and _number(oldest_code()) > _number(NEEDED):
+        require_known(found, database)
 
 
 def require_known(found: str | None, database: str) -> None:

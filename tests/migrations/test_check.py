@@ -37,7 +37,18 @@ def test_an_older_revision_is_too_old(connection: Connection) -> None:
         migrations.check(connection)
 
 
-def test_a_revision_of_the_future_is_too_new(connection: Connection) -> None:
+def test_a_revision_of_the_future_is_accepted_if_it_works_with_this_code(connection: Connection) -> None:
     connection.execute("update pgflow.alembic_version set version_num = '9999_future'")
+    migrations.check(connection)
+
+
+NEEDS_THE_FUTURE = """
+create or replace function pgflow.oldest_code() returns text language sql as $$ select '9999_future' $$
+"""
+
+
+def test_a_revision_of_the_future_that_needs_newer_code_is_too_new(connection: Connection) -> None:
+    connection.execute("update pgflow.alembic_version set version_num = '9999_future'")
+    connection.execute(NEEDS_THE_FUTURE)
     with pytest.raises(SchemaTooNewError, match=r"9999_future, this version.*pip install --upgrade pgflow-sdk"):
         migrations.check(connection)

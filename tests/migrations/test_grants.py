@@ -23,12 +23,12 @@ GRANTS = sorted(VERSIONS.glob("*/grants.sql"))
 ROLES = ("pgflow_client", "pgflow_worker", "pgflow_migrator")
 CLIENT = {
     "start_flow", "start_flows", "start_flow_with_states", "get_run_with_states", "get_runs_with_states",
-    "get_run_statuses", "watch_run", "watch_runs",
+    "get_run_statuses", "watch_run", "watch_runs", "oldest_code",
 }  # fmt: skip
 WORKER = {
     "check_flow", "poll_for_tasks", "claim_tasks", "claim_run_tasks", "start_tasks", "complete_task", "complete_tasks",
     "fail_task", "fail_tasks", "extend_leases", "release_tasks", "sleep_on_queues", "register_worker",
-    "heartbeat_worker", "stop_worker", "get_run_with_states",
+    "heartbeat_worker", "stop_worker", "get_run_with_states", "oldest_code",
 }  # fmt: skip
 MIGRATOR = CLIENT | WORKER | {
     "create_flow", "add_step", "ensure_flow", "delete_flow", "is_valid_slug", "start_ready_steps",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def test_a_revision_is_named_like_its_file(scripts: ScriptDirectory) -> None:
         assert script.path.endswith(f"/versions/{script.revision}.py")
         assert re.fullmatch(r"\d{4}_[a-z0-9_]+", script.revision)
         assert len(script.revision) <= 32, "Alembic's version table holds no more"
+
+
+def test_a_revision_has_the_tables_to_itself_before_it_does_anything(scripts: ScriptDirectory) -> None:
+    for script in scripts.walk_revisions():
+        functions = [
+            node for node in ast.parse(Path(script.path).read_text()).body if isinstance(node, ast.FunctionDef)
+        ]
+        assert [(one.name, ast.unparse(one.body[0])) for one in functions] == [
+            ("upgrade", "hold_tables()"),
+            ("downgrade", "hold_tables()"),
+        ]
 
 
 def test_every_folder_of_frozen_sql_belongs_to_a_revision() -> None:

@@ -36,10 +36,15 @@ def test_what_a_module_exports_exists(name: str) -> None:
     assert [one for one in exported if not hasattr(module, one)] == []
 
 
-def test_the_package_exports_all_that_it_imports_and_nothing_else() -> None:
-    submodules = {name.split(".")[1] for name in MODULES}
-    public = {name for name in vars(pgflow) if not name.startswith("_")} - submodules - {"annotations"}
-    assert public == set(vars(pgflow)["__all__"]) - submodules - {"__version__"}
+def test_the_package_shows_what_it_exports_and_the_modules_which_that_is_from() -> None:
+    shown = {name for name in dir(pgflow) if not name.startswith("_")}
+    assert shown - {name.split(".")[1] for name in MODULES} == set(pgflow.__all__)
+    assert set(pgflow.__all__) <= shown
+
+
+def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'pgflow' has no attribute 'Wroker'"):
+        pgflow.Wroker  # noqa: B018
 
 
 @pytest.mark.parametrize("name", ["pgflow", "pgflow.contrib", "pgflow.contrib.event_stream"])
@@ -52,4 +57,11 @@ def test_importing_the_package_imports_nothing_heavy(name: str) -> None:
 def test_the_help_of_the_command_imports_only_click() -> None:
     program = "import sys; from pgflow.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert sorted(set(done.stdout.split()).intersection(HEAVY)) == ["click"]
+    assert sorted(set(done.stdout.split()).intersection([*HEAVY, "psycopg", "attrs", "asyncio"])) == ["click"]
+
+
+@pytest.mark.parametrize("name", ["errors", "models", "events", "dsl", "client", "worker"])
+def test_a_module_that_its_names_are_from_comes_with_the_package(name: str) -> None:
+    program = f"import pgflow; print(pgflow.{name}.__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == f"pgflow.{name}\n"

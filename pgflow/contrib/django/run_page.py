@@ -17,6 +17,7 @@ from django.db.models.functions import Cast, Left, RowNumber
 from django.utils import timezone
 
 from pgflow.contrib.django.models import DefinedStep, StepState, StepTask
+from pgflow.graph.wording import spoken
 
 __all__ = ["StepView", "TaskView", "beginning_of", "duration", "shortened", "steps_of"]
 
@@ -76,14 +77,7 @@ def duration(began: datetime | None, ended: datetime | None) -> str:
     """The time from one to the other, or until now; empty for what has not begun."""
     if began is None:
         return ""
-    seconds = ((ended or timezone.now()) - began).total_seconds()
-    if seconds < 1:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+    return spoken(((ended or timezone.now()) - began).total_seconds())
 
 
 def steps_of(run_id: UUID, flow_slug: str) -> list[StepView]:

@@ -9,6 +9,7 @@ from pgflow.client import FlowClient
 from pgflow.errors import SchemaMissingError, SchemaTooNewError, SchemaTooOldError
 from pgflow.migrations import upgrade
 from pgflow.models import RunStatus
+from tests.migrations.test_check import NEEDS_THE_FUTURE
 from tests.plugins.engine import Engine
 
 
@@ -34,8 +35,17 @@ def test_an_older_schema(dsn: str, engine: Engine, revision: str) -> None:
         client.start("flow")
 
 
-def test_a_newer_schema(dsn: str, engine: Engine) -> None:
+def test_a_newer_schema_that_works_with_this_code(dsn: str, engine: Engine) -> None:
+    engine.define({"a": []})
     engine.do("update pgflow.alembic_version set version_num = '9999_future'")
+
+    with FlowClient(dsn) as client:
+        assert client.start("flow").status == "started"
+
+
+def test_a_newer_schema_for_which_this_code_is_too_old(dsn: str, engine: Engine) -> None:
+    engine.do("update pgflow.alembic_version set version_num = '9999_future'")
+    engine.do(NEEDS_THE_FUTURE)
 
     with FlowClient(dsn) as client, pytest.raises(SchemaTooNewError, match=r"9999_future.*pip install --upgrade"):
         client.start("flow")

@@ -69,10 +69,8 @@ def client() -> Iterator[Client]:
     with (
         # A call that has killed one worker is not tried on others.
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
-        ) as cluster,
-        Client(cluster) as client,  # type: ignore[no-untyped-call]
+        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
     ):
         yield client
 
@@ -80,7 +78,7 @@ def client() -> Iterator[Client]:
 @pytest.fixture
 def executor(client: Client) -> Executor:
     client.wait_for_workers(2)  # one may have been killed by the test before
-    executor: Executor = client.get_executor()  # type: ignore[no-untyped-call]
+    executor: Executor = client.get_executor()
     return executor
 
 
