@@ -32,6 +32,7 @@ def play(stage: Stage, enough: int, *, simplify: bool = False) -> int:
         run_state_machine_as_test(
             Counted,
             settings=settings(
+                # The first of them is the simplest there is, which shows little.
                 max_examples=min(MOST_HISTORIES, 1 + enough // STEPS),
                 stateful_step_count=STEPS,
                 deadline=None,

@@ -11,7 +11,7 @@ from tests.model.machine import Stage
 
 SHARES = 8
 ACTIONS_OF_A_PROOF = 24_000
-ACTIONS_OF_EVERY_DAY = 320
+ACTIONS_OF_EVERY_DAY = 800
 
 
 @pytest.mark.parametrize("share", range(SHARES))
