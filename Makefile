@@ -1,6 +1,6 @@
 # Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
 .DEFAULT_GOAL := help
-.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test chaos docs lint format type freeze pictures build clean
+.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test proof chaos docs lint format type freeze pictures build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -35,6 +35,12 @@ bench-peers: $(PEERS) ## measure DBOS, absurd, Procrastinate and PgQueuer beside
 
 test: $(DEV) ## run the suite, on an embedded PostgreSQL or on PGFLOW_TEST_DSN; ARGS are pytest's
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+# The long forms take longer than any other test may, and a disagreement minutes more to be simplified.
+proof: $(DEV) ## check the engine at length: its specification, interleavings, hostile input, roles, chaos
+	@$(BIN)/python -m pytest -n 2 --proof -o faulthandler_timeout=600 --durations=10 \
+		$(wildcard $(addprefix tests/,model interleavings hostile privileges)) $(ARGS)
+	@$(BIN)/python -m tests.chaos
 
 chaos: $(DEV) ## kill, suspend and cut off workers and restart the server, and check that no run notices; ARGS=--help
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -38,8 +38,9 @@ begin
 
     if not found then
       perform pgflow._delete_messages(p_flow_slug, array[v_message_id]);
-    elsif v_task.status = 'started' and v_task.token >= v_read_ct then
-      -- Started from this very read: its lease is its holder's.
+    elsif v_task.token >= v_read_ct then
+      -- Not read again since the task started: its holder's lease stays as it is, and so does the delay of a retry or
+      -- what was handed back.
       continue;
     elsif v_task.status = 'queued' or v_task.attempts_count < v_task.max_attempts
       or not pgflow._fail_claimed(

@@ -25,10 +25,10 @@ WORKERS = HERE.parent / "0004_workers"
 NEW = ("_complete_run", "oldest_code")
 # What they did is part of the functions that called them.
 GONE = ("_start_step", "_start_steps")
-CHANGED_SINCE_CORE = ("_check_queues", "_claim", "_known_flows", "_require_flow", "_start_tasks", "claim_run_tasks", "claim_tasks", "create_flow", "new_run_id",)
-CHANGED_SINCE_EVENTS = ("_complete_steps", "_queue_step", "_queue_steps", "_realtime_is_foreign", "maybe_complete_run", "start_ready_steps",)
-CHANGED_SINCE_FANOUT = ("_complete_step", "_fail_run", "_start_fanout", "add_step", "start_flow", "start_flows",)
-CHANGED_SINCE_WORKERS = ("get_workers", "register_worker",)
+CHANGED_SINCE_CORE = ("_check_queues", "_claim", "_known_flows", "_require_flow", "_settle_claimed", "_start_tasks", "claim_run_tasks", "claim_tasks", "create_flow", "new_run_id")
+CHANGED_SINCE_EVENTS = ("_complete_steps", "_queue_step", "_queue_steps", "_realtime_is_foreign", "maybe_complete_run", "start_ready_steps")
+CHANGED_SINCE_FANOUT = ("_complete_step", "_fail_run", "_start_fanout", "add_step", "start_flow", "start_flows")
+CHANGED_SINCE_WORKERS = ("get_workers", "register_worker")
 
 
 def upgrade() -> None:

@@ -29,6 +29,7 @@ class Ear:
 
     connection: Connection
     _heard: list[tuple[str, str]] = field(factory=list, init=False)
+    _mark: str = field(factory=lambda: f"test:{uuid4()}", init=False)
 
     def listen_to(self, *runs: UUID) -> None:
         """Listen to the events of runs, which need not exist yet."""
@@ -38,6 +39,22 @@ class Ear:
     def listen_on(self, channel: str) -> None:
         """Listen on any channel."""
         self.connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+
+    def leave(self, *runs: UUID) -> None:
+        """Listen to runs no more."""
+        for run_id in runs:
+            self.connection.execute(sql.SQL("unlisten {}").format(sql.Identifier(f"pgflow:run:{run_id}")))
+
+    def leave_all(self) -> None:
+        """Listen to nothing more, and forget what was heard."""
+        self.connection.execute("unlisten *")
+        self._heard.clear()
+
+    def take(self) -> list[tuple[str, str]]:
+        """The channel and payload of all that has been committed since this was last asked."""
+        taken = list(self._everything())
+        self._heard.clear()
+        return taken
 
     def events(self, run_id: UUID) -> list[Event]:
         """Every event of a run that has been committed so far, in the order of the commits."""
@@ -57,11 +74,10 @@ class Ear:
 
     def _everything(self) -> list[tuple[str, str]]:
         # Notifications arrive in the order of the commits: once one of our own has come, all before it have.
-        mark = f"test:{uuid4()}"
-        self.listen_on(mark)
-        self.connection.execute("select pg_notify(%s, '')", [mark])
+        self.listen_on(self._mark)
+        self.connection.execute("select pg_notify(%s, '')", [self._mark])
         for notification in self.connection.notifies(timeout=DEADLINE):
-            if notification.channel == mark:
+            if notification.channel == self._mark:
                 return self._heard
             self._heard.append((notification.channel, notification.payload))
         raise AssertionError(f"a notification to oneself did not arrive within {DEADLINE} seconds")

@@ -56,6 +56,26 @@ def test_whoever_comes_second_does_not_shorten_the_lease_of_the_first(engine: En
     assert engine.messages()[0]["hidden"] > 20
 
 
+def test_whoever_read_a_message_before_its_retry_does_not_cut_the_delay(engine: Engine) -> None:
+    engine.define({"a": []}, base_delay=1000)
+    engine.start()
+    messages = read(engine)
+    (record,) = start(engine, messages)
+    engine.fail(Task(**record))
+    assert start(engine, messages) == []
+    assert engine.messages()[0]["hidden"] > 1000
+
+
+def test_whoever_read_a_message_before_it_was_handed_back_does_not_hide_it(engine: Engine) -> None:
+    engine.define({"a": []})
+    engine.start()
+    messages = read(engine)
+    (record,) = start(engine, messages)
+    engine.release(Task(**record))
+    assert start(engine, messages) == []
+    assert len(engine.poll()) == 1
+
+
 def test_the_same_message_twice_starts_its_task_once(engine: Engine) -> None:
     engine.define({"a": []})
     run = engine.start()
