@@ -10,6 +10,7 @@ import click
 
 from pgflow.cli import dsn_option
 from pgflow.cli._json import document
+from pgflow.cli._nobody import hinting_at_missing_workers
 
 if TYPE_CHECKING:
     from pgflow.client import FlowRun
@@ -53,7 +54,8 @@ def start(
     with FlowClient(dsn) as client:
         run = client.start(flow, value, idempotency_key=key)
         if wait or follow:
-            _attend(run, timeout, follow=follow, as_json=as_json)
+            with hinting_at_missing_workers(dsn, flow):
+                _attend(run, timeout, follow=follow, as_json=as_json)
         else:
             click.echo(_as_document(run) if as_json else str(run.run_id))
 

@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 
 from pgflow import Flow, FlowClient, Worker
+from pgflow.cli import _nobody
 from tests.integration.cli.conftest import Pgflow
 from tests.plugins.databases import Connection
 from tests.plugins.waiting import until
@@ -121,6 +122,25 @@ def test_waiting_prints_the_output(pgflow: Pgflow) -> None:
 
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"double": [2, 4]}
+
+
+@pytest.mark.usefixtures("defined")
+@pytest.mark.parametrize("how", ["--wait", "--follow"])
+def test_who_waits_where_nobody_works_is_told(pgflow: Pgflow, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    monkeypatch.setattr(_nobody, "_SOON", 0.0)
+    result = pgflow("start", "double", "[1]", how, "--timeout", "3")
+
+    assert result.exit_code == 1
+    assert result.stderr.count("no worker serves double: start one, `pgflow worker MODULE`") == 1
+
+
+@pytest.mark.usefixtures("worker")
+def test_who_waits_for_a_worker_that_takes_its_time_is_told_nothing(
+    pgflow: Pgflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_nobody, "_SOON", 0.0)
+
+    assert "no worker" not in pgflow("start", "double", "[1, 2]", "--wait").stderr
 
 
 @pytest.mark.usefixtures("worker")
