@@ -1,6 +1,6 @@
 # Everything a contributor runs; `make` alone lists it. Needs Python 3.11 or later and make.
 .DEFAULT_GOAL := help
-.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test proof chaos docs lint format type freeze pictures build clean
+.PHONY: help install demo web-flask web-django bench bench-peers bench-waiters test test-oldest proof chaos audit docs lint format type freeze pictures build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,6 +8,7 @@ ARGS ?=
 DEMO := .venv/.installed-demo
 DEV := .venv/.installed-dev
 DOCS := .venv/.installed-docs
+OLDEST := .venv-oldest/.installed
 PEERS := .venv-peers/.installed
 
 help: ## list the targets
@@ -37,6 +38,9 @@ test: $(DEV) ## run the suite, on an embedded PostgreSQL or on PGFLOW_TEST_DSN; 
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 # The long forms take longer than any other test may, and a disagreement minutes more to be simplified.
+test-oldest: $(OLDEST) ## test the oldest versions of what is required; ARGS are pytest's, and the paths
+	@.venv-oldest/bin/python -m pytest -n auto -p no:anyio $(or $(ARGS),tests/unit tests/migrations tests/integration)
+
 proof: $(DEV) ## check the engine at length: its specification, interleavings, hostile input, roles, chaos
 	@$(BIN)/python -m pytest -n 2 --proof -o faulthandler_timeout=600 --durations=10 \
 		$(wildcard $(addprefix tests/,model interleavings hostile privileges)) $(ARGS)
@@ -47,6 +51,9 @@ chaos: $(DEV) ## kill, suspend and cut off workers and restart the server, and c
 
 docs: $(DOCS) ## build the documentation into site/; a warning is an error
 	@$(BIN)/python -m zensical build --strict --clean
+
+audit: $(DEV) ## look for known vulnerabilities in what is installed; asks the package index for advisories
+	@$(BIN)/python -m pip_audit --strict --skip-editable
 
 lint: $(DEV) ## check formatting and lint
 	@$(BIN)/ruff format --check .
@@ -71,7 +78,7 @@ build: $(DEV) ## build the sdist, and the wheel from it
 clean: ## stop the embedded PostgreSQL and remove all that the other targets made
 	@if [ -x $(BIN)/python ] && [ -d .pgflow ]; then \
 		$(BIN)/python -c 'from pgflow.embedded import stop_servers; stop_servers(".pgflow")' || true; fi
-	@rm -rf .venv .venv-peers .pgflow build dist site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-oldest .venv-peers .pgflow build dist site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -91,6 +98,18 @@ $(DEV): pyproject.toml | .venv/bin/python
 $(DOCS): pyproject.toml | .venv/bin/python
 	@echo "installing into .venv…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+# Only what users install is old: the tools that test are those of .venv.
+$(OLDEST): pyproject.toml | $(DEV)
+	@$(PYTHON) -m venv .venv-oldest
+	@echo "installing the oldest versions into .venv-oldest…"
+	@$(BIN)/uv pip compile --quiet --resolution lowest-direct $(addprefix --extra ,cli dask django embedded examples flask) \
+		pyproject.toml --output-file .venv-oldest/versions.txt
+	@$(BIN)/uv pip freeze --quiet --exclude-editable | grep -E '^(hypothesis|pytest.*)=' \
+		> .venv-oldest/tools.txt
+	@$(BIN)/uv pip install --quiet --python .venv-oldest/bin/python --constraint .venv-oldest/versions.txt \
+		--requirement .venv-oldest/tools.txt --editable '.[cli,dask,django,embedded,examples,flask]'
 	@touch $@
 
 $(PEERS): pyproject.toml benchmarks/peers/requirements.txt

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
+import sqlalchemy
 from alembic import command
 from alembic.config import Config
 
@@ -36,6 +38,9 @@ def test_the_head_has_exactly_the_functions_of_the_present(blank_dsn: str) -> No
     assert migrated == loaded, "alembic/functions/ has changed: make freeze REV=…"
 
 
+@pytest.mark.skipif(
+    sqlalchemy.__version__ < "2.1", reason="an older SQLAlchemy takes the schema pgflow for one of PostgreSQL's own"
+)
 def test_sqlalchemy_tables_mirror_the_schema(dsn: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations.script_location()))
