@@ -65,6 +65,7 @@ format: $(DEV) ## format, and mend what lint can mend
 
 type: $(DEV) ## check types, those of the tests too
 	@$(BIN)/mypy
+	@$(BIN)/mypy --python-version 3.13
 
 freeze: $(DEV) ## copy changed functions into a revision: make freeze REV=0006_slug
 	@$(BIN)/python alembic/freeze.py $(REV)
