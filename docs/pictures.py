@@ -118,7 +118,7 @@ def draw(run: FlowRun) -> None:
     """Draw the run while its fan-out is held."""
     identity = str(run.run_id)
     save("watch.svg", last_frame("watch", identity, until=f"8. of {PARCELS}"), title="pgflow watch")
-    in_second_reading = r"send-letters +[\d,]+ +\d+ +\S+ s +\d"
+    in_second_reading = r"send-letters +[\d,]+ +\d+ +\S+ s +[\d,]+\.\d"
     save("top.svg", last_frame("top", "--every", "1", until=in_second_reading), title="pgflow top")
     picture = subprocess.run(
         [sys.executable, "-m", "pgflow", "show", identity, "--svg"], check=True, capture_output=True, text=True
