@@ -144,7 +144,8 @@ class FlowRun(Drawn):
         """Block until it has completed or failed, and return it; never raises for a failure.
 
         With ``progress`` it is drawn meanwhile on standard error, with a bar for each fan-out; where that is no
-        terminal, a line is written for each change. This takes the extra ``cli``.
+        terminal, a line is written for each change, and in a notebook its picture is kept up to date. This takes the
+        extra ``cli``.
 
         :raises ExtraMissingError: ``progress`` is wanted, and rich is not installed.
         :raises WaitTimeoutError: after ``timeout`` seconds; None waits for ever.

@@ -1,4 +1,4 @@
-"""How far a run is at one moment, and what shows it: a picture that moves on a terminal, lines elsewhere."""
+"""How far a run is at one moment, and what shows it: a picture that moves, in a terminal or a notebook, or lines."""
 
 from __future__ import annotations
 
@@ -53,11 +53,15 @@ class View(AbstractContextManager["View", None], Protocol):
 
 
 def open_view(*, stderr: bool = False) -> View:
-    """Return a view on standard output or standard error.
+    """Return a view on standard output or standard error, or below the cell of a notebook.
 
     :raises ExtraMissingError: rich is not installed.
     """
     console = open_console(stderr=stderr)
+    if console.is_jupyter:
+        from pgflow.graph.notebook import NotebookView
+
+        return NotebookView()
     if console.is_interactive:
         from pgflow.graph.moving import MovingView
 

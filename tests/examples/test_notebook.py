@@ -5,6 +5,7 @@ It is kept without outputs: they hold ids and times, so every run would change t
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,13 @@ def read_cells() -> tuple[Any, list[Any]]:
 def shown(cell: Any, kind: str = "text/plain") -> str:
     """What is seen below a cell."""
     return "".join(output.get("text") or output.data.get(kind, "") for output in cell.outputs)
+
+
+def runs_of(output: Any) -> str:
+    """The id of the run that a picture is of."""
+    found = re.search("[0-9a-f-]{36}", output.data["text/html"])
+    assert found is not None
+    return found[0]
 
 
 @pytest.fixture
@@ -50,7 +58,10 @@ def test_the_notebook_shows_a_flow_a_run_and_its_tables(
         ).execute()
 
         assert "<svg" in shown(flow, "text/html")
-        assert "3 of 3 tasks" in shown(run)
+        # Between them is what the worker logs.
+        progress, *_, graph = run.outputs
+        assert "3 of 3 tasks" in progress.data["text/html"], "one picture, which was drawn anew until the end"
+        assert f"<code>run {runs_of(graph)}</code> ✓ completed" in progress.data["text/html"]
         assert "<title>read-lines: split completed, read completed" in shown(run, "text/html")
         assert shown(outputs) == "([2, 3, 6], {'total': 11, 'longest': 'and the longest line of all'})"
         assert "('read', 1, 'completed', 2, 3)" in shown(tables)
