@@ -17,7 +17,6 @@ from pgflow.engine import statements
 from pgflow.engine.rows import clean_text, dump_json, load_json, run_row, snapshot, task_key, task_record
 from pgflow.errors import NotJsonError, PgflowError, SchemaMissingError, SchemaTooOldError, from_database
 from pgflow.graph import GraphStep
-from pgflow.inspection.statements import FLOW_SHAPE
 from pgflow.models import Completion, Failure, Json, RunRow, RunSnapshot, TaskKey, TaskRecord
 
 __all__ = ["EngineCalls", "Rows", "translated"]
@@ -63,7 +62,7 @@ class EngineCalls(ABC):
 
     def get_flow_shape(self, flow_slug: str) -> list[GraphStep]:
         """The steps of a flow, each after those that it depends on; takes a role that may read tables."""
-        rows = self._call(FLOW_SHAPE, flow_slug=flow_slug)
+        rows = self._call(statements.FLOW_SHAPE, flow_slug=flow_slug)
         return [GraphStep(slug, tuple(deps), is_fanout) for slug, is_fanout, deps, *_ in rows]
 
     # Starting

@@ -22,6 +22,7 @@ __all__ = [
     "EXPIRE_TRANSACTION",
     "EXTEND_LEASES",
     "FAIL_TASKS",
+    "FLOW_SHAPE",
     "HEARTBEAT_WORKER",
     "NOTIFY",
     "OLDEST_CODE",
@@ -52,6 +53,22 @@ ENSURE_FLOW: Final = """\
 select pgflow.ensure_flow(p_definition => %(definition)s::jsonb, p_replace => %(replace)s::boolean)"""
 
 CHECK_FLOW: Final = "select pgflow.check_flow(p_definition => %(definition)s::jsonb)"
+
+# Of the tables and not by a function: whoever calls this takes a role that may read them.
+FLOW_SHAPE: Final = """\
+select s.step_slug as slug, s.step_type = 'fanout' as is_fanout,
+       array(
+         select d.dep_slug
+           from pgflow.deps d
+           join pgflow.steps p on p.flow_slug = d.flow_slug and p.step_slug = d.dep_slug
+          where d.flow_slug = s.flow_slug and d.step_slug = s.step_slug
+          order by p.step_index
+       ) as deps,
+       s.handler_name, s.opt_max_attempts as max_attempts, s.opt_base_delay as base_delay, s.opt_timeout as timeout,
+       s.opt_start_delay as start_delay
+  from pgflow.steps s
+ where s.flow_slug = %(flow_slug)s
+ order by s.step_index"""
 
 # Starting
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pgflow.engine.statements import FLOW_SHAPE
 from pgflow.errors import UnknownFlowError
 from pgflow.inspection import statements
 from pgflow.inspection.rows import FlowRow, StepShape
@@ -20,7 +21,7 @@ def flow_shape(connection: Connection, flow_slug: str) -> list[StepShape]:
 
     :raises UnknownFlowError: there is no such flow, or it has no steps.
     """
-    shape = select(connection, StepShape, statements.FLOW_SHAPE, flow_slug=flow_slug)
+    shape = select(connection, StepShape, FLOW_SHAPE, flow_slug=flow_slug)
     if not shape:
         known = ", ".join(flow.flow_slug for flow in flows(connection)) or "none at all"
         raise UnknownFlowError(f"the database has no steps of a flow {flow_slug!r}; it has {known}")

@@ -11,7 +11,6 @@ from typing import Final
 __all__ = [
     "FLOWS",
     "FLOW_RATES",
-    "FLOW_SHAPE",
     "QUEUE_DEPTHS",
     "RUN",
     "RUNNING_STEPS",
@@ -28,21 +27,6 @@ select f.flow_slug, count(s.step_slug) as steps, f.opt_max_attempts as max_attem
   left join pgflow.steps s using (flow_slug)
  group by f.flow_slug
  order by f.flow_slug"""
-
-FLOW_SHAPE: Final = """\
-select s.step_slug as slug, s.step_type = 'fanout' as is_fanout,
-       array(
-         select d.dep_slug
-           from pgflow.deps d
-           join pgflow.steps p on p.flow_slug = d.flow_slug and p.step_slug = d.dep_slug
-          where d.flow_slug = s.flow_slug and d.step_slug = s.step_slug
-          order by p.step_index
-       ) as deps,
-       s.handler_name, s.opt_max_attempts as max_attempts, s.opt_base_delay as base_delay, s.opt_timeout as timeout,
-       s.opt_start_delay as start_delay
-  from pgflow.steps s
- where s.flow_slug = %(flow_slug)s
- order by s.step_index"""
 
 # Read backwards by the primary key until there are enough; where few runs fit the filters, that may be all of them.
 RUNS: Final = """\

@@ -16,7 +16,8 @@ PACKAGE = Path(pgflow.__file__).parent
 LAYERS = (
     {"errors", "models", "events", "abc", "graph"},
     {"dsl", "signals"},
-    {"dsn", "_fork", "engine", "connector", "listener", "migrations", "schema", "embedded", "inspection"},
+    {"dsn", "_fork", "engine", "connector", "listener", "migrations", "schema", "embedded"},
+    {"inspection"},
     {"client", "worker"},
     {"testing", "pytest_plugin", "cli", "__main__"},
     {"contrib"},
