@@ -49,13 +49,16 @@ class RemoteError(Exception):
 
 
 def is_planned(error: BaseException) -> bool:
-    """Return whether nobody needs a traceback: a handler has decided about its retry, or a value does not fit.
+    """Return whether the log needs no traceback: a handler has decided about its retry, or a value does not fit.
 
-    The latter names its path, and the frames would be ours.
+    The latter names its path, and the frames would be ours. The message of a `RetryAfter` is its cause's, while what
+    has caused one of the others is told by the traceback alone.
     """
     if isinstance(error, RemoteError):
         return error.planned
-    return isinstance(error, (FailPermanently, RetryAfter, NotJsonError)) and error.__cause__ is None
+    if isinstance(error, RetryAfter):
+        return True
+    return isinstance(error, (FailPermanently, NotJsonError)) and error.__cause__ is None
 
 
 def failure_of(key: TaskKey, error: BaseException) -> Failure:

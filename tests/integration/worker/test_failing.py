@@ -87,6 +87,28 @@ def test_retry_after_overrides_the_backoff(work: Callable[..., Worker], runs: Ru
     assert runs.output(runs.start(flow)) == {"soon": 2}
 
 
+def test_a_retry_that_was_asked_for_is_logged_in_one_line_with_its_reason(
+    work: Callable[..., Worker], runs: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
+    flow = Flow("retry-after-reason")
+
+    @flow.step
+    def ask(run: None, ctx: Context) -> int:
+        if ctx.attempt == 1:
+            raise RetryAfter(0) from ConnectionError("busy")
+        return ctx.attempt
+
+    work(flow)
+    run_id = runs.start(flow)
+
+    assert runs.output(run_id) == {"ask": 2}
+    (line,) = [line for line in caplog.records if line.levelno >= logging.WARNING]
+    assert line.getMessage() == (
+        f"retry-after-reason.ask[0] of run {run_id} failed (attempt 1 of 3): ConnectionError: busy"
+    )
+    assert not line.exc_info
+
+
 def test_fail_permanently_is_not_retried(
     work: Callable[..., Worker], runs: Runs, caplog: pytest.LogCaptureFixture
 ) -> None:

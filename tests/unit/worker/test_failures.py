@@ -75,6 +75,8 @@ def test_retry_after_from_an_error_stores_that_error() -> None:
 
     assert failure.error_message == "ConnectionError: busy"
     assert failure.retry_delay == 5
+    assert failure.traceback is not None
+    assert "ConnectionError: busy" in failure.traceback
 
 
 def test_a_message_of_megabytes_is_cut() -> None:
