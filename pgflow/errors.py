@@ -223,8 +223,6 @@ class SchemaTooNewError(SchemaError):
 
 _BY_SQLSTATE: dict[str, type[PgflowError]] = {
     "PF001": UnknownFlowError,
-    "PF002": UnknownRunError,
-    "PF003": UnknownStepError,
     "PF004": RunConflictError,
     "PF005": InvalidSlugError,
     "PF006": FlowShapeError,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from pgflow import errors
 from tests.plugins.engine import Engine, Row
 
 HOT = {
@@ -45,6 +48,11 @@ def test_every_function_says_where_names_are_looked_up(engine: Engine) -> None:
     # An empty path still searches pg_temp first for types.
     for function in functions(engine):
         assert "search_path=pg_catalog, pg_temp" in function["settings"], function["name"]
+
+
+def test_python_tells_apart_what_is_raised_and_nothing_else(engine: Engine) -> None:
+    raised = {code for function in functions(engine) for code in re.findall(r"'(PF\d{3})'", function["body"])}
+    assert raised == set(errors._BY_SQLSTATE)
 
 
 def test_no_function_is_overloaded(engine: Engine) -> None:
