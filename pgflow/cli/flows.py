@@ -45,7 +45,8 @@ def flows(ctx: click.Context, dsn: str | None, is_json: bool) -> None:
 def show(above: str | None, flow: str, dsn: str | None, is_mermaid: bool, is_svg: bool, is_json: bool) -> None:
     """Draw a flow: a line a step, and beside it what leads to it.
 
-    FLOW is the slug of one that the database knows, or MODULE:FLOW for one in Python, which needs no database.
+    FLOW is the slug of one that the database knows, or one in Python, which needs no database: MODULE:FLOW, or the
+    path of a .py file that has no other.
     """
     graph = _graph_of(flow, dsn or above)
     if is_json:
@@ -67,10 +68,14 @@ def show(above: str | None, flow: str, dsn: str | None, is_mermaid: bool, is_svg
 
 
 def _graph_of(flow: str, dsn: str | None) -> FlowGraph:
-    if ":" in flow:
-        from pgflow.cli._loading import load_flows
+    from pgflow.cli._loading import file_of, load_flows
 
-        return load_flows([flow])[0].graph()
+    if ":" in flow or file_of(flow) is not None:
+        first, *others = load_flows([flow])
+        if others:
+            slugs = ", ".join(each.slug for each in (first, *others))
+            raise click.ClickException(f"{flow} has {slugs}: name one of them, as in {flow}:{first.slug}")
+        return first.graph()
     from pgflow import inspection
     from pgflow.cli._reading import reading
 

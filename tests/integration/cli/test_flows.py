@@ -52,6 +52,22 @@ def test_a_flow_in_python_needs_no_database(tmp_path: Path) -> None:
     assert "greet" in nowhere.output("flows", "show", f"{tmp_path}/in_a_file.py:mine")
 
 
+def test_a_file_with_one_flow_needs_no_name_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "the_only_one.py"
+    file.write_text(SOURCE)
+
+    assert "greet" in Pgflow("host=nowhere.invalid").output("flows", "show", str(file))
+
+
+def test_of_a_file_with_several_flows_one_has_to_be_named(tmp_path: Path) -> None:
+    file = tmp_path / "one_of_two.py"
+    file.write_text(f'{SOURCE}\n\nother: Flow = Flow("another-in-it")\n')
+
+    assert Pgflow("host=nowhere.invalid").output("flows", "show", str(file), status=1) == (
+        f"Error: {file} has in-a-file, another-in-it: name one of them, as in {file}:in-a-file\n"
+    )
+
+
 def test_what_there_is_not_is_said_with_what_there_is(pgflow: Pgflow, engine: Engine) -> None:
     engine.define({"a": []}, flow="orders")
 
