@@ -23,12 +23,12 @@ class Reading:
     workers: list[WorkerRow]
     running_steps: list[RunningStep]
     #: By the monotonic clock.
-    _read_at: float = field(factory=time.monotonic, repr=False)
+    read_at: float = field(factory=time.monotonic, repr=False)
 
     def rates_since(self, before: Reading) -> dict[str, float]:
         """How many tasks a second left the queue of each flow since an earlier reading."""
         known = {queue.flow_slug: queue for queue in before.queues}
-        seconds = max(self._read_at - before._read_at, 1e-6)
+        seconds = max(self.read_at - before.read_at, 1e-6)
         return {
             queue.flow_slug: max(_gone(queue) - _gone(known[queue.flow_slug]), 0) / seconds
             for queue in self.queues

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 import click
+from attrs.filters import exclude
 
 from pgflow.cli import dsn_option
 
@@ -46,7 +47,9 @@ def top(dsn: str | None, every: float, once: bool, is_json: bool) -> None:
         time.sleep(min(every, 1.0))
         now = read_fleet(connection)
     if is_json:
-        click.echo(as_json(attrs.asdict(now) | {"tasks_per_second": now.rates_since(before)}))
+        click.echo(
+            as_json(attrs.asdict(now, filter=exclude("read_at")) | {"tasks_per_second": now.rates_since(before)})
+        )
         return
 
     from pgflow.cli._fleet_page import page

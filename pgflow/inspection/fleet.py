@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from psycopg.errors import UndefinedTable
 from psycopg.sql import SQL, Identifier
 
 from pgflow.inspection import statements
@@ -13,7 +16,7 @@ __all__ = ["flow_rates", "queue_depths", "running_steps", "workers"]
 
 
 def queue_depths(connection: Connection) -> list[QueueDepth]:
-    """Return the depth of the queue of each flow."""
+    """Return the depth of the queue of each flow; flows whose queue is gone are left out."""
     return select(connection, QueueDepth, statements.QUEUE_DEPTHS)
 
 
@@ -28,9 +31,11 @@ def workers(connection: Connection) -> list[WorkerRow]:
 
 
 def running_steps(connection: Connection) -> list[RunningStep]:
-    """Return what workers are busy with."""
+    """Return what workers are busy with, as far as the queues tell that are there."""
     found: list[RunningStep] = []
     for flow in flows(connection):
         queue = Identifier("pgmq", f"q_{flow.flow_slug.lower()}")
-        found += select(connection, RunningStep, SQL(statements.RUNNING_STEPS).format(queue=queue))
+        # The flow may just have been deleted: the caller's transaction, if there is one, outlives that.
+        with suppress(UndefinedTable), connection.transaction():
+            found += select(connection, RunningStep, SQL(statements.RUNNING_STEPS).format(queue=queue))
     return found

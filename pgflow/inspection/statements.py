@@ -109,12 +109,14 @@ select t.step_slug, t.task_index, t.status, t.attempts_count as attempts,
  where ss.run_id = %(run_id)s
  order by s.step_index, t.task_index"""
 
-# pgmq counts a queue by reading it: what is finished is not in it.
+# pgmq counts a queue by reading it: what is finished is not in it. A queue that is gone would be an error, which hides
+# the others.
 QUEUE_DEPTHS: Final = """\
 select f.flow_slug, m.queue_visible_length as ready, m.queue_length - m.queue_visible_length as waiting,
        m.oldest_msg_age_sec as oldest_seconds, m.total_messages as sent
   from pgflow.flows f
  cross join lateral pgmq.metrics(lower(f.flow_slug)) m
+ where to_regclass('pgmq.' || quote_ident('q_' || lower(f.flow_slug))) is not null
  order by f.flow_slug"""
 
 FLOW_RATES: Final = """\

@@ -29,6 +29,7 @@ def test_it_shows_how_deep_queues_are_and_what_became_of_runs(pgflow: Pgflow, en
     ]
     assert reading["runs"] == [{"flow_slug": "busy", "started": 5, "completed": 1, "failed": 1}]
     assert reading["tasks_per_second"] == {"Idle": 0, "busy": 0}
+    assert set(reading) == {"queues", "runs", "workers", "running_steps", "tasks_per_second"}
     lines = [line.split() for line in pgflow.output("top", "--once", "--every", "0.2").splitlines()]
     assert ["busy", "2", "1"] in [line[:3] for line in lines]
     assert ["no", "workers"] in lines
@@ -39,6 +40,17 @@ def test_the_rate_is_what_left_the_queue_between_two_readings() -> None:
     after = Reading([QueueDepth("flow", 5, 0, 1, 113), QueueDepth("new", 0, 0, None, 0)], [], [], [], read_at=12.0)
 
     assert after.rates_since(before) == {"flow": 10.0}
+
+
+def test_a_queue_that_is_gone_hides_no_other(pgflow: Pgflow, engine: Engine) -> None:
+    engine.define({"a": []}, flow="lost")
+    engine.define({"a": []}, flow="there")
+    engine.start(flow="there")
+    engine.do("drop table pgmq.q_lost")
+
+    reading = json.loads(pgflow.output("top", "--json", "--every", "0.2"))
+    assert [(queue["flow_slug"], queue["ready"]) for queue in reading["queues"]] == [("there", 1)]
+    assert pgflow.output("workers").startswith("no workers")
 
 
 def test_a_monitoring_role_may_look_at_everything(pgflow: Pgflow, engine: Engine) -> None:
