@@ -8,6 +8,7 @@ import attrs
 
 from pgflow.cli._json import document
 from pgflow.events import Event, RunCompleted, RunFailed, RunStarted, StepCompleted, StepFailed, StepStarted
+from pgflow.graph.wording import one_line
 
 __all__ = ["event_document", "event_line", "event_name"]
 
@@ -19,9 +20,6 @@ _VERBS: dict[type[object], str] = {
     StepCompleted: "completed",
     StepFailed: "failed",
 }
-
-#: Characters of an error message that a line has room for.
-_LONGEST = 200
 
 
 def event_name(event: Event) -> str:
@@ -38,8 +36,7 @@ def event_document(event: Event) -> str:
 def event_line(event: Event, started_at: datetime) -> str:
     """A line for people: the seconds since the run's start, what has happened, and the error if there is one."""
     at = next(getattr(event, name) for name in ("started_at", "completed_at", "failed_at") if hasattr(event, name))
-    error = " ".join((getattr(event, "error_message", None) or "").split())
-    error = error if len(error) <= _LONGEST else f"{error[: _LONGEST - 1]}…"
+    error = one_line(getattr(event, "error_message", None))
     words = f"{_subject(event)} {_VERBS[type(event)]}"
     return f"{(at - started_at).total_seconds():8.3f} s  {words}{f': {error}' if error else ''}"
 

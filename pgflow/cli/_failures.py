@@ -5,12 +5,22 @@ from __future__ import annotations
 import psycopg
 
 from pgflow.errors import PgflowError
+from pgflow.graph.wording import printable
 
 __all__ = ["one_line"]
 
 
 def one_line(error: BaseException) -> str | None:
     """The message of an error that its reader can act on, or None for a defect, which deserves a traceback.
+
+    What a handler or another program has put into it steers no terminal.
+    """
+    words = _words(error)
+    return None if words is None else printable(" ".join(words.split()))
+
+
+def _words(error: BaseException) -> str | None:
+    """What the error says, and a hint if there is one.
 
     SQLAlchemy and Alembic wrap what the database said, and SQLAlchemy appends the whole statement: only the words of
     the database are kept.
@@ -32,9 +42,9 @@ def one_line(error: BaseException) -> str | None:
                 if words.startswith("permission denied for database")
                 else "the role needs one of pgflow_client, pgflow_worker and pgflow_migrator"
             )
-        return " ".join(f"{words} ({hint})".split()) if hint else " ".join(words.split())
+        return f"{words} ({hint})" if hint else words
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "rich":
         return RICH_IS_MISSING
     if isinstance(error, (PgflowError, CommandError)):
-        return " ".join(str(error).split())
+        return str(error)
     return None

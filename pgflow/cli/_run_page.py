@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pgflow.cli._listing import local_time, status_text, task_table
 from pgflow.graph.console import open_console
 from pgflow.graph.terminal import picture
-from pgflow.graph.wording import counted, one_line, spoken
+from pgflow.graph.wording import counted, one_line, printable, spoken
 from pgflow.inspection.rows import RunDetail, StepDetail, TaskDetail, graph_of
 
 if TYPE_CHECKING:
@@ -52,19 +52,15 @@ def print_run(run: RunDetail, steps: Sequence[StepDetail], tasks: Sequence[TaskD
             console.print()
             console.print(Text(f"traceback of {task.step_slug}, task {task.task_index}", "bold"))
             for line in task.traceback.splitlines():
-                console.print(Text(_printable(line)), soft_wrap=True)
+                console.print(Text(printable(line)), soft_wrap=True)
 
 
 def _value(console: Console, name: str, text: str | None, *, full: bool) -> None:
     from rich.text import Text
 
     if text is not None:
-        shown = _printable(text) if full else one_line(text, _LONGEST)
+        shown = printable(text) if full else one_line(text, _LONGEST)
         console.print(Text.assemble((f"{name}: ", "bold"), shown), soft_wrap=True)
-
-
-def _printable(line: str) -> str:
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)
 
 
 def _say_what_is_left_out(console: Console, steps: Sequence[StepDetail], tasks: Sequence[TaskDetail]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pgflow.cli import dsn_option, listen_dsn_option
+from pgflow.graph.wording import printable
 
 if TYPE_CHECKING:
     from pgflow.inspection.health import Finding
@@ -65,6 +66,6 @@ def check(
 
 def _print(finding: Finding) -> None:
     level = click.style(f"{finding.level:<8}", fg=_COLORS[finding.level])
-    click.echo(f"{level} {finding.subject:<13} {finding.message}")
+    click.echo(f"{level} {finding.subject:<13} {printable(finding.message)}")
     if finding.advice:
-        click.echo(f"{'':<22} → {finding.advice}")
+        click.echo(f"{'':<22} → {printable(finding.advice)}")

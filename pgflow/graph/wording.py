@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "one_line", "spoken"]
+__all__ = ["counted", "one_line", "printable", "spoken"]
 
 
 def spoken(seconds: float) -> str:
@@ -27,5 +27,10 @@ def counted(number: int, noun: str) -> str:
 def one_line(text: str | None, longest: int = 200) -> str:
     """Return a text that came from elsewhere on one line, cut to a length, without what would steer a terminal."""
     line = " ".join((text or "").split())
-    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line[: longest + 1])
+    shown = printable(line[: longest + 1])
     return shown if len(line) <= longest else shown[: longest - 1] + "…"
+
+
+def printable(line: str) -> str:
+    """Return a line that came from elsewhere without what would steer a terminal: such characters are spelled out."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)

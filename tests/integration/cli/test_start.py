@@ -32,6 +32,8 @@ def numbers(run: Any) -> Any:
 def double(item: Any) -> Any:
     if item == "broken":
         raise ValueError("it broke\nin two")
+    if item == "coloured":
+        raise ValueError("\x1b[2J it is red")
     return 2 * item
 
 
@@ -173,6 +175,14 @@ def test_following_a_failure_tells_the_error_where_it_happens(pgflow: Pgflow) ->
 
     assert result.exit_code == 1
     assert "double failed: ValueError: it broke in two\n" in result.stderr
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_message_of_a_handler_steers_no_terminal(pgflow: Pgflow) -> None:
+    result = pgflow("start", "double", '["coloured"]', "--follow")
+
+    assert "double failed: ValueError: \\x1b[2J it is red\n" in result.stderr
+    assert "\x1b" not in result.stderr
 
 
 @pytest.mark.usefixtures("worker")
