@@ -6,11 +6,11 @@ from datetime import datetime
 
 import attrs
 
-from pgflow.cli._json import document
+from pgflow.cli._json import as_json
 from pgflow.events import Event, RunCompleted, RunFailed, RunStarted, StepCompleted, StepFailed, StepStarted
 from pgflow.graph.wording import one_line
 
-__all__ = ["event_document", "event_line", "event_name"]
+__all__ = ["event_document", "event_line"]
 
 _VERBS: dict[type[object], str] = {
     RunStarted: "started",
@@ -22,7 +22,7 @@ _VERBS: dict[type[object], str] = {
 }
 
 
-def event_name(event: Event) -> str:
+def _name(event: Event) -> str:
     """Its name in the database: ``run:started``, ``<step>:completed`` and so on."""
     return f"{_subject(event)}:{_VERBS[type(event)]}"
 
@@ -30,7 +30,7 @@ def event_name(event: Event) -> str:
 def event_document(event: Event) -> str:
     """``{"event": name, "payload": {…}}`` as one line of JSON, as the database notifies it."""
     payload = attrs.asdict(event, recurse=False)
-    return document({"event": event_name(event), "payload": payload})
+    return as_json({"event": _name(event), "payload": payload})
 
 
 def event_line(event: Event, started_at: datetime) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-__all__ = ["document"]
+__all__ = ["as_json"]
 
 
-def document(value: object) -> str:
+def as_json(value: object) -> str:
     """Return a value as one line of JSON; what JSON has no form for is its text."""
     return json.dumps(value, ensure_ascii=False, default=_text)
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 import click
 import psycopg
@@ -16,7 +12,7 @@ from pgflow import migrations
 from pgflow.dsn import resolve
 from pgflow.engine.pool import Connection, connect
 
-__all__ = ["as_json", "reading"]
+__all__ = ["reading"]
 
 
 @contextmanager
@@ -32,12 +28,3 @@ def reading(dsn: str | None) -> Iterator[Connection]:
                 f"{error.diag.message_primary}: to look into the database a role needs pg_read_all_data, and EXECUTE "
                 "on pgflow.get_workers()"
             ) from error
-
-
-def as_json(value: Any) -> str:
-    """Return rows as JSON: times as ISO 8601, ids as text."""
-    return json.dumps(value, ensure_ascii=False, default=_text)
-
-
-def _text(value: UUID | datetime) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

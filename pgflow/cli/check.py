@@ -29,7 +29,7 @@ _COLORS = {"ok": "green", "notice": "yellow", "problem": "red"}
     help="Seconds after which an open transaction is a problem.",
 )
 @click.option("--quick", is_flag=True, help="Leave out the invariants, for which every run is read.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, one a line.")
+@click.option("--json", "is_json", is_flag=True, help="Print the findings as JSON, one a line.")
 @click.pass_context
 def check(
     ctx: click.Context,
@@ -38,7 +38,7 @@ def check(
     listen_dsn: str | None,
     old: float,
     quick: bool,
-    as_json: bool,
+    is_json: bool,
 ) -> None:
     """Examine a database, and say what to do about each finding.
 
@@ -48,7 +48,7 @@ def check(
 
     Nothing is changed. The exit status is 1 if there is a problem.
     """
-    from pgflow.cli._json import document
+    from pgflow.cli._json import as_json
     from pgflow.cli._loading import load_flows
     from pgflow.inspection.health import Level, examine
 
@@ -56,9 +56,9 @@ def check(
     problems = 0
     for finding in examine(dsn, flows, listen_dsn=listen_dsn, oldest_transaction=old, thorough=not quick):
         problems += finding.level is Level.PROBLEM
-        if as_json:
+        if is_json:
             fields = ("subject", "level", "message", "advice")
-            click.echo(document({name: getattr(finding, name) for name in fields}))
+            click.echo(as_json({name: getattr(finding, name) for name in fields}))
         else:
             _print(finding)
     ctx.exit(1 if problems else 0)

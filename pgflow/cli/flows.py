@@ -21,7 +21,8 @@ def flows(ctx: click.Context, dsn: str | None, is_json: bool) -> None:
         ctx.obj = dsn
         return
     from pgflow import inspection
-    from pgflow.cli._reading import as_json, reading
+    from pgflow.cli._json import as_json
+    from pgflow.cli._reading import reading
 
     with reading(dsn) as connection:
         found = inspection.flows(connection)
@@ -50,7 +51,7 @@ def show(above: str | None, flow: str, dsn: str | None, is_mermaid: bool, is_svg
     """
     graph = _graph_of(flow, dsn or above)
     if is_json:
-        from pgflow.cli._reading import as_json
+        from pgflow.cli._json import as_json
 
         for step in graph.steps:
             click.echo(as_json({"slug": step.slug, "deps": step.deps, "is_fanout": step.is_fanout}))

@@ -40,7 +40,8 @@ def runs(
     whole history may have to be read to find them.
     """
     from pgflow import inspection
-    from pgflow.cli._reading import as_json, reading
+    from pgflow.cli._json import as_json
+    from pgflow.cli._reading import reading
 
     with reading(dsn) as connection:
         found = inspection.runs(connection, flow_slug=flow, statuses=statuses, younger=since, older=before, limit=limit)

@@ -30,7 +30,8 @@ def show(run_id: UUID, dsn: str | None, tasks: int, full: bool, is_mermaid: bool
     Of the tasks come first those that failed, then those that run or had to be tried again.
     """
     from pgflow import inspection
-    from pgflow.cli._reading import as_json, reading
+    from pgflow.cli._json import as_json
+    from pgflow.cli._reading import reading
     from pgflow.inspection.rows import graph_of
 
     longest = None if full or is_json else _LONGEST

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pgflow.cli import dsn_option
-from pgflow.cli._json import document
+from pgflow.cli._json import as_json
 from pgflow.cli._nobody import hinting_at_missing_workers
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["start"]
 @click.option("--wait", is_flag=True, help="Wait for the run's end and print its output.")
 @click.option("--follow", is_flag=True, help="Print what happens to it meanwhile as well.")
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait at most; the run itself goes on.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: the run, or with --follow its events, one a line.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON: the run, or with --follow its events, one a line.")
 def start(
     flow: str,
     input: str | None,
@@ -35,7 +35,7 @@ def start(
     wait: bool,
     follow: bool,
     timeout: float | None,
-    as_json: bool,
+    is_json: bool,
 ) -> None:
     """Start a run of FLOW, a slug, and print its id.
 
@@ -55,9 +55,9 @@ def start(
         run = client.start(flow, value, idempotency_key=key)
         if wait or follow:
             with hinting_at_missing_workers(dsn, flow):
-                _attend(run, timeout, follow=follow, as_json=as_json)
+                _attend(run, timeout, follow=follow, is_json=is_json)
         else:
-            click.echo(_as_document(run) if as_json else str(run.run_id))
+            click.echo(_as_document(run) if is_json else str(run.run_id))
 
 
 def _read(given: str | None) -> Any:
@@ -87,28 +87,28 @@ def _quoted(text: str) -> str:
     return shlex.quote(json.dumps(text if len(text) <= 40 else f"{text[:39]}…", ensure_ascii=False))
 
 
-def _attend(run: FlowRun, timeout: float | None, *, follow: bool, as_json: bool) -> None:
+def _attend(run: FlowRun, timeout: float | None, *, follow: bool, is_json: bool) -> None:
     """Wait for the end, and print the output."""
     try:
         if follow:
-            _follow(run, timeout, as_json=as_json)
+            _follow(run, timeout, is_json=is_json)
         else:
             click.echo(f"run {run.run_id}", err=True)
             run.wait(timeout)
     except KeyboardInterrupt:
         raise click.ClickException(f"run {run.run_id} is no longer waited for; it goes on") from None
-    if as_json and not follow:
+    if is_json and not follow:
         click.echo(_as_document(run))
     output = run.result()
-    if not as_json:
+    if not is_json:
         click.echo(json.dumps(output, ensure_ascii=False, indent=2))
 
 
-def _follow(run: FlowRun, timeout: float | None, *, as_json: bool) -> None:
+def _follow(run: FlowRun, timeout: float | None, *, is_json: bool) -> None:
     from pgflow.cli._events import event_document, event_line
 
     for event in run.events(timeout):
-        if as_json:
+        if is_json:
             click.echo(event_document(event))
         else:
             click.echo(event_line(event, run.started_at), err=True)
@@ -116,4 +116,4 @@ def _follow(run: FlowRun, timeout: float | None, *, as_json: bool) -> None:
 
 def _as_document(run: FlowRun) -> str:
     names = ("run_id", "flow_slug", "status", "output", "error_message", "started_at", "completed_at", "failed_at")
-    return document({name: getattr(run, name) for name in names})
+    return as_json({name: getattr(run, name) for name in names})

@@ -37,7 +37,8 @@ def top(dsn: str | None, every: float, once: bool, is_json: bool) -> None:
     those that started, completed and failed within a minute.
     """
     from pgflow.cli._fleet import read_fleet
-    from pgflow.cli._reading import as_json, reading
+    from pgflow.cli._json import as_json
+    from pgflow.cli._reading import reading
 
     with reading(dsn) as connection:
         before = read_fleet(connection)

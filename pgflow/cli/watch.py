@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import attrs
 import click
 
 from pgflow.cli import dsn_option
@@ -17,16 +15,15 @@ from pgflow.cli._arguments import run_argument
 if TYPE_CHECKING:
     from pgflow.client import FlowRun
     from pgflow.engine.pool import Connection
-    from pgflow.events import Event
     from pgflow.graph.progress import Progress
 
-__all__ = ["follow_run", "watch"]
+__all__ = ["watch"]
 
 
 @click.command()
 @run_argument
 @dsn_option
-@click.option("--json", "is_json", is_flag=True, help="One JSON object an event and line.")
+@click.option("--json", "is_json", is_flag=True, help="Print the events, one JSON object a line.")
 @click.pass_context
 def watch(ctx: click.Context, run_id: UUID, dsn: str | None, is_json: bool) -> None:
     """Watch a run until it ends: its steps and their states, a bar for each fan-out, and what had to be tried again.
@@ -37,10 +34,10 @@ def watch(ctx: click.Context, run_id: UUID, dsn: str | None, is_json: bool) -> N
     from pgflow.client import FlowClient
 
     with FlowClient(dsn, pool_size=2) as client:
-        ctx.exit(follow_run(client.get_run(run_id), dsn, is_json=is_json))
+        ctx.exit(_follow(client.get_run(run_id), dsn, is_json=is_json))
 
 
-def follow_run(run: FlowRun, dsn: str | None, *, is_json: bool = False) -> int:
+def _follow(run: FlowRun, dsn: str | None, *, is_json: bool) -> int:
     """Show a run on standard output until it ends, and return the exit status that tells how."""
     try:
         if is_json:
@@ -54,16 +51,11 @@ def follow_run(run: FlowRun, dsn: str | None, *, is_json: bool = False) -> int:
 
 
 def _print_events(run: FlowRun) -> None:
-    from pgflow.cli._reading import as_json
+    from pgflow.cli._events import event_document
 
-    with closing(run.plain().events()) as events:
+    with closing(run.events()) as events:
         for event in events:
-            click.echo(as_json({"event": _name(event), **attrs.asdict(event, recurse=False)}))
-
-
-def _name(event: Event) -> str:
-    """``step:started`` for a `StepStarted`."""
-    return ":".join(re.findall("[A-Z][a-z]+", type(event).__name__)).lower()
+            click.echo(event_document(event))
 
 
 def _show(run: FlowRun, dsn: str | None) -> None:

@@ -20,7 +20,8 @@ def workers(dsn: str | None, is_all: bool, is_json: bool) -> None:
     A worker that has not been heard of for 30 seconds is dead; others take over what it held as its leases end.
     """
     from pgflow import inspection
-    from pgflow.cli._reading import as_json, reading
+    from pgflow.cli._json import as_json
+    from pgflow.cli._reading import reading
 
     with reading(dsn) as connection:
         found = [one for one in inspection.workers(connection) if is_all or one.status != "stopped"]

@@ -73,18 +73,19 @@ def test_json_is_an_event_a_line(pgflow: Pgflow, engine: Engine) -> None:
     engine.work({"list": [1], "each": 2, "sum": 3})
 
     events = pgflow.objects("watch", run_id, "--json")
-    assert [(event["event"], event.get("step_slug")) for event in events] == [
-        ("run:started", None),
-        ("step:started", "list"),
-        ("step:completed", "list"),
-        ("step:started", "each"),
-        ("step:completed", "each"),
-        ("step:started", "sum"),
-        ("step:completed", "sum"),
-        ("run:completed", None),
+    assert [event["event"] for event in events] == [
+        "run:started",
+        "list:started",
+        "list:completed",
+        "each:started",
+        "each:completed",
+        "sum:started",
+        "sum:completed",
+        "run:completed",
     ]
-    assert events[0]["input"] == {"n": 1}
-    assert events[-1]["output"] == {"sum": 3}
+    assert {event["payload"]["run_id"] for event in events} == {run_id}
+    assert events[0]["payload"]["input"] == {"n": 1}
+    assert events[-1]["payload"]["output"] == {"sum": 3}
 
 
 def test_ctrl_c_leaves_the_run_alone(engine: Engine, dsn: str, tmp_path: Path) -> None:
