@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
@@ -175,7 +174,7 @@ def _serve(arguments: list[str], conninfo: str, grace: float, folders: list[Path
 
     click.echo(f"Python files below {', '.join(map(str, folders))} are watched. Ctrl-C stops all.")
     with WorkerProcess(arguments, conninfo, grace) as worker:
-        for number, changed in enumerate(_or_one_line(changes(folders, stop))):
+        for number, changed in enumerate(_refused_in_one_line(changes(folders, stop))):
             if changed:
                 click.echo(f"{', '.join(changed)} changed: the worker starts anew")
             if changed or number == 0:
@@ -185,12 +184,10 @@ def _serve(arguments: list[str], conninfo: str, grace: float, folders: list[Path
                 click.echo(f"the worker has ended with status {status}; it starts again after the next change")
 
 
-def _or_one_line(watching: Iterator[list[str]]) -> Iterator[list[str]]:
+def _refused_in_one_line(watching: Iterator[list[str]]) -> Iterator[list[str]]:
     try:
         yield from watching
     except OSError as error:
-        _refuse(error)
-
-
-def _refuse(error: OSError) -> NoReturn:
-    raise click.ClickException(f"the files cannot be watched: {error}; --watch can name a smaller folder") from error
+        raise click.ClickException(
+            f"the files cannot be watched: {error}; --watch can name a smaller folder"
+        ) from error

@@ -14,6 +14,7 @@ from attrs import frozen
 from pgflow import migrations
 from pgflow.dsn import resolve
 from pgflow.engine.borrowing import BorrowedConnector
+from pgflow.engine.pool import Connection, connect
 from pgflow.errors import FlowShapeError, SchemaError, UnknownFlowError
 from pgflow.inspection import health_statements as statements
 from pgflow.schema.pgmq import missing_sql
@@ -26,8 +27,6 @@ __all__ = ["Finding", "Level", "examine"]
 _OLDEST_SERVER = 15
 #: Seconds after which a notification is given up: it takes milliseconds.
 _PATIENCE = 5.0
-
-_Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class Level(StrEnum):
@@ -89,12 +88,12 @@ def examine(
             yield from _permitted("invariants", connection, _invariants)
 
 
-def _connect(conninfo: str) -> _Connection:
+def _connect(conninfo: str) -> Connection:
     # A pooler may hand each statement to another session, which has none prepared.
-    return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+    return connect(conninfo, name="pgflow check", prepare_threshold=None)
 
 
-def _permitted(subject: str, connection: _Connection, look: Any) -> list[Finding]:
+def _permitted(subject: str, connection: Connection, look: Any) -> list[Finding]:
     """What a look finds, or that the role may not look."""
     try:
         return list(look(connection))
@@ -103,7 +102,7 @@ def _permitted(subject: str, connection: _Connection, look: Any) -> list[Finding
         return [Finding(subject, Level.NOTICE, words, "look again as a member of the role pgflow_migrator")]
 
 
-def _server(connection: _Connection) -> Finding:
+def _server(connection: Connection) -> Finding:
     version = connection.info.server_version // 10_000
     if version < _OLDEST_SERVER:
         advice = f"move to PostgreSQL {_OLDEST_SERVER} or later"
@@ -111,7 +110,7 @@ def _server(connection: _Connection) -> Finding:
     return Finding("server", Level.OK, f"PostgreSQL {version}")
 
 
-def _schema(connection: _Connection) -> Finding:
+def _schema(connection: Connection) -> Finding:
     try:
         migrations.check(connection)
     except SchemaError as error:
@@ -132,7 +131,7 @@ def _schema(connection: _Connection) -> Finding:
     return Finding("schema", Level.OK, f"revision {found}")
 
 
-def _pgmq(connection: _Connection) -> Iterator[Finding]:
+def _pgmq(connection: Connection) -> Iterator[Finding]:
     if _value(connection, statements.HAS_PGMQ) is False:
         yield Finding(
             "pgmq", Level.PROBLEM, "the schema pgmq is gone, and with it every queue", "restore it from a backup"
@@ -154,7 +153,7 @@ def _pgmq(connection: _Connection) -> Iterator[Finding]:
         yield Finding("pgmq", Level.OK, "it has what is needed, and every flow has its queue")
 
 
-def _roles(connection: _Connection) -> Iterator[Finding]:
+def _roles(connection: Connection) -> Iterator[Finding]:
     abilities = connection.execute(statements.ABILITIES).fetchall()
     user = abilities[0][0]
     able = [ability for _, ability, may in abilities if may]
@@ -186,7 +185,7 @@ def _roles(connection: _Connection) -> Iterator[Finding]:
         )
 
 
-def _notifications(connection: _Connection, conninfo: str) -> Finding:
+def _notifications(connection: Connection, conninfo: str) -> Finding:
     """Listen on one connection and notify by another: by its own, an answer would bring it even behind a pooler."""
     channel = f"pgflow:probe:{uuid4()}"
     with closing(_connect(conninfo)) as listening:
@@ -203,7 +202,7 @@ def _notifications(connection: _Connection, conninfo: str) -> Finding:
     )
 
 
-def _flow(connection: _Connection, flow: Flow[Any]) -> Finding:
+def _flow(connection: Connection, flow: Flow[Any]) -> Finding:
     try:
         BorrowedConnector(connection).check_flow(flow.definition())
     except UnknownFlowError:
@@ -219,7 +218,7 @@ def _flow(connection: _Connection, flow: Flow[Any]) -> Finding:
     return Finding("flows", Level.OK, f"{flow.slug} is as in the code")
 
 
-def _transactions(connection: _Connection, seconds: float) -> Iterator[Finding]:
+def _transactions(connection: Connection, seconds: float) -> Iterator[Finding]:
     found = connection.execute(statements.OLD_TRANSACTIONS, {"seconds": seconds}).fetchall()
     for who, age, remedy in found:
         yield Finding(
@@ -240,7 +239,7 @@ def _transactions(connection: _Connection, seconds: float) -> Iterator[Finding]:
         yield Finding("transactions", Level.OK, f"none is older than {seconds:g} s")
 
 
-def _invariants(connection: _Connection) -> Iterator[Finding]:
+def _invariants(connection: Connection) -> Iterator[Finding]:
     found = connection.execute(statements.INVARIANTS).fetchall()
     for invariant, run_id, step_slug, task_index, detail in found:
         place = ", ".join(
@@ -259,6 +258,6 @@ def _invariants(connection: _Connection) -> Iterator[Finding]:
         yield Finding("invariants", Level.OK, "all hold")
 
 
-def _value(connection: _Connection, query: LiteralString) -> Any:
+def _value(connection: Connection, query: LiteralString) -> Any:
     row = connection.execute(query).fetchone()
     return None if row is None else row[0]

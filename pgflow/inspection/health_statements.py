@@ -1,4 +1,4 @@
-"""The SQL of `pgflow.inspection.health`: it reads catalogs and definitions, and of runs only what is open.
+"""The SQL of `pgflow.inspection.health`: it reads catalogs and definitions, and runs for the invariants only.
 
 Nothing here needs more than ``pgflow_migrator`` has, save the transactions of other roles: those take
 ``pg_read_all_stats``.
