@@ -37,10 +37,10 @@ bench-peers: $(PEERS) ## measure DBOS, absurd, Procrastinate and PgQueuer beside
 test: $(DEV) ## run the suite, on an embedded PostgreSQL or on PGFLOW_TEST_DSN; ARGS are pytest's
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
-# The long forms take longer than any other test may, and a disagreement minutes more to be simplified.
 test-oldest: $(OLDEST) ## test the oldest versions of what is required; ARGS are pytest's, and the paths
 	@.venv-oldest/bin/python -m pytest -n auto -p no:anyio $(or $(ARGS),tests/unit tests/migrations tests/integration)
 
+# The long forms take longer than any other test may, and a disagreement minutes more to be simplified.
 proof: $(DEV) ## check the engine at length: its specification, interleavings, hostile input, roles, chaos
 	@$(BIN)/python -m pytest -n 2 --proof -o faulthandler_timeout=600 --durations=10 \
 		$(wildcard $(addprefix tests/,model interleavings hostile privileges)) $(ARGS)
