@@ -68,11 +68,17 @@ def _show(run: FlowRun, dsn: str | None) -> None:
 
     view = open_view()
     with connect(resolve(dsn), name="pgflow watch", prepare_threshold=5) as connection:
-        read = _reader(connection, run.run_id)
-        try:
-            read()
-        except psycopg.errors.InsufficientPrivilege:
-            read = progress_of(run)
+        # Who may read no tables, or has lost the connection for that, is shown no attempts.
+        readers = [progress_of(run), _reader(connection, run.run_id)]
+
+        def read() -> Progress:
+            if len(readers) > 1:
+                try:
+                    return readers[-1]()
+                except (psycopg.errors.InsufficientPrivilege, psycopg.OperationalError):
+                    readers.pop()
+            return readers[0]()
+
         follow(run, view, read)
 
 

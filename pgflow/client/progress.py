@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,10 @@ _READING_SHARE = 10
 
 
 def follow(run: FlowRun, view: View, read: Callable[[], Progress], timeout: float | None = None) -> None:
-    """Show a run until it has ended; raises what `FlowRun.wait` does."""
+    """Show a run until it has ended; raises what `FlowRun.wait` does, and no outage that ends."""
     began = time.monotonic()
     with view, closing(run.events(timeout, heartbeat=_AFTER_EVENT)) as events:
-        view.show(read())
+        _show(view, read)
         looked_at = time.monotonic()
         pause = _READING_SHARE * (looked_at - began)
         is_news = False
@@ -37,9 +37,15 @@ def follow(run: FlowRun, view: View, read: Callable[[], Progress], timeout: floa
             is_news = is_news or event is not None
             now = time.monotonic()
             if now >= looked_at + max(pause, _AFTER_EVENT if is_news else _OTHERWISE):
-                view.show(read())
+                _show(view, read)
                 looked_at = time.monotonic()
                 pause, is_news = _READING_SHARE * (looked_at - now), False
+        _show(view, read)
+
+
+def _show(view: View, read: Callable[[], Progress]) -> None:
+    """Show what is read; where that cannot be, what was shown last stays."""
+    with suppress(psycopg.OperationalError):
         view.show(read())
 
 

@@ -57,6 +57,22 @@ def test_it_follows_a_run_to_its_end(engine: Engine, dsn: str, tmp_path: Path) -
     assert all("\x1b" not in line for line in lines)
 
 
+def test_it_goes_on_where_a_connection_is_lost(engine: Engine, dsn: str, tmp_path: Path) -> None:
+    engine.define(STEPS)
+    run_id = engine.start()
+    output = tmp_path / "watch"
+    with watching(dsn, run_id, output) as process:
+        until(lambda: "▶ list" in output.read_text(), "a first line", timeout=3 * DEADLINE)
+        engine.do(
+            """select pg_terminate_backend(pid) from pg_stat_activity
+               where datname = current_database() and application_name = 'pgflow watch'"""
+        )
+        engine.work({"list": [1, 2], "each": 2, "sum": 3})
+        status = process.wait(3 * DEADLINE)
+
+    assert (status, output.read_text().splitlines()[-1][:11]) == (0, "✓ completed")
+
+
 def test_a_run_that_failed_is_an_exit_status_and_its_error(pgflow: Pgflow, engine: Engine) -> None:
     engine.define(STEPS, max_attempts=1)
     run_id = str(engine.start())

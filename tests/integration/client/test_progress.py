@@ -5,10 +5,13 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
+import psycopg
 import pytest
 
 from pgflow import FlowClient, WaitTimeoutError
+from pgflow.client.progress import follow, progress_of
 from pgflow.errors import ExtraMissingError
+from pgflow.graph.progress import Progress, open_view
 from tests.plugins.engine import Engine, fanout
 
 
@@ -35,6 +38,27 @@ def test_a_failure_is_shown_and_not_raised(
 
     assert run.wait(timeout=10, progress=True).status == "failed"
     assert capsys.readouterr().err.splitlines()[-1].endswith(": it broke")
+
+
+def test_a_look_that_fails_ends_no_waiting(
+    client: FlowClient, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine.define({"only": []})
+    run = client.start("flow")
+    read = progress_of(run)
+    looks = 0
+
+    def read_after_an_outage() -> Progress:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise psycopg.OperationalError("the server is away")
+        engine.work({"only": 1})
+        return read()
+
+    follow(run, open_view(), read_after_an_outage, timeout=10)
+
+    assert capsys.readouterr().out.splitlines()[-1].startswith("✓ completed after ")
 
 
 def test_the_timeout_holds(client: FlowClient, engine: Engine) -> None:
