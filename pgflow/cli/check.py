@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pgflow.cli import dsn_option, listen_dsn_option
+from pgflow.cli._durations import Seconds
 from pgflow.graph.wording import printable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _COLORS = {"ok": "green", "notice": "yellow", "problem": "red"}
 @listen_dsn_option
 @click.option(
     "--old",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=300.0,
     show_default=True,
     help="Seconds after which an open transaction is a problem.",

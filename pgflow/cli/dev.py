@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from pgflow.cli import dsn_option, log_level_option
+from pgflow.cli._durations import Seconds
 
 __all__ = ["dev"]
 
@@ -42,7 +43,7 @@ _GLANCE = 0.2
 @click.option("--concurrency", type=click.IntRange(min=1), default=10, show_default=True, help="Handlers at a time.")
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0, max=3600),
+    type=Seconds(min=0, max=3600),
     default=2.0,
     show_default=True,
     help="Seconds for running handlers to finish before the worker is started anew.",

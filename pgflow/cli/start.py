@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pgflow.cli import dsn_option
+from pgflow.cli._durations import Seconds
 from pgflow.cli._json import as_json
 from pgflow.cli._nobody import hinting_at_missing_workers
 
@@ -25,7 +26,7 @@ __all__ = ["start"]
 @click.option("--key", metavar="KEY", help="Idempotency key: the same key again finds the run that there is.")
 @click.option("--wait", is_flag=True, help="Wait for the run's end and print its output.")
 @click.option("--follow", is_flag=True, help="Print what happens to it meanwhile as well.")
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait at most; the run itself goes on.")
+@click.option("--timeout", type=Seconds(min=0), help="Seconds to wait at most; the run itself goes on.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON: the run, or with --follow its events, one a line.")
 def start(
     flow: str,

@@ -10,6 +10,7 @@ import click
 from attrs.filters import exclude
 
 from pgflow.cli import dsn_option
+from pgflow.cli._durations import Seconds
 
 if TYPE_CHECKING:
     from pgflow.cli._fleet import Reading
@@ -22,7 +23,7 @@ __all__ = ["top"]
 @dsn_option
 @click.option(
     "--every",
-    type=click.FloatRange(min=0.2, max=3_600),
+    type=Seconds(min=0.2, max=3_600),
     default=2.0,
     show_default=True,
     help="Seconds from one reading to the next.",

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from pgflow.cli import dsn_option, listen_dsn_option, log_level_option
+from pgflow.cli._durations import Seconds
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 __all__ = ["worker"]
 
-#: Seconds; what is not a number falls out of the range as well.
+#: Seconds.
 _LONGEST = 86_400
 
 
@@ -27,14 +28,14 @@ _LONGEST = 86_400
 @click.option("--processes", is_flag=True, help="Run handlers in processes instead of threads.")
 @click.option(
     "--lease",
-    type=click.FloatRange(min=0, min_open=True, max=_LONGEST),
+    type=Seconds(min=0, min_open=True, max=_LONGEST),
     default=30.0,
     show_default=True,
     help="Seconds after which others take over what a dead worker held.",
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0, max=_LONGEST),
+    type=Seconds(min=0, max=_LONGEST),
     default=30.0,
     show_default=True,
     help="Seconds for running handlers to finish after SIGTERM or SIGINT.",
