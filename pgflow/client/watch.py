@@ -60,7 +60,9 @@ class Waiter:
         ends = None if self._timeout is None else self._began + self._timeout
         is_last = ends is not None and (beat is None or ends <= beat)
         until = ends if is_last else beat
-        if not self._woken.wait(None if until is None else max(0.0, until - time.monotonic())):
+        # Centuries are as good as infinity, which threads do not take.
+        pause = None if until is None else min(max(0.0, until - time.monotonic()), threading.TIMEOUT_MAX)
+        if not self._woken.wait(pause):
             if not is_last:
                 return False
             raise WaitTimeoutError(

@@ -213,6 +213,15 @@ def test_a_wait_that_is_not_answered_in_time_says_what_it_waited_for(client: Flo
             call()
 
 
+def test_one_may_wait_for_infinity(client: FlowClient, engine: Engine, listeners: Listeners) -> None:
+    run = client.start("flow")
+    with meanwhile(lambda: run.wait(float("inf"))) as waiting:
+        listeners.wait_until_idle()
+        engine.work({"b": 7})
+
+    assert waiting.result(DEADLINE).status is RunStatus.COMPLETED
+
+
 def test_a_timeout_is_for_the_whole_call(client: FlowClient, engine: Engine, listeners: Listeners) -> None:
     run = client.start("flow")
     began = time.monotonic()
