@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -97,3 +99,6 @@ def log_level_option(command: Any) -> Any:
 @click.version_option(package_name="pgflow-sdk", prog_name="pgflow")
 def main() -> None:
     """Durable workflows in the PostgreSQL you already run."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Pictures and foreign text have more letters than some terminals; standard error spells them out by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.integration.cli.conftest import Pgflow
@@ -57,6 +60,21 @@ def test_a_file_with_one_flow_needs_no_name_of_it(tmp_path: Path) -> None:
     file.write_text(SOURCE)
 
     assert "greet" in Pgflow("host=nowhere.invalid").output("flows", "show", str(file))
+
+
+def test_what_an_old_terminal_has_no_letters_for_is_spelled_out(tmp_path: Path) -> None:
+    file = tmp_path / "spelled_out.py"
+    file.write_text(SOURCE)
+    done = subprocess.run(
+        [sys.executable, "-m", "pgflow", "flows", "show", str(file)],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == [r"\u25cf", "greet"]
 
 
 def test_of_a_file_with_several_flows_one_has_to_be_named(tmp_path: Path) -> None:
