@@ -26,7 +26,7 @@
     ├── ExtraMissingError (ImportError)     an optional library that was asked for is not installed
     ├── EmbeddedServerError                 the embedded PostgreSQL does not start, run or stop
     ├── IsolationLevelError                 a transition outside READ COMMITTED
-    └── SchemaError                         the database is not at the revision this code needs
+    └── SchemaError                         the database is not at a revision this code works with
         ├── SchemaMissingError
         ├── SchemaTooOldError
         └── SchemaTooNewError
@@ -206,7 +206,7 @@ class IsolationLevelError(PgflowError):
 
 
 class SchemaError(PgflowError):
-    """The database is not at the schema revision that this version of pgflow works with."""
+    """The database is not at a schema revision that this version of pgflow works with."""
 
 
 class SchemaMissingError(SchemaError):
@@ -218,7 +218,7 @@ class SchemaTooOldError(SchemaError):
 
 
 class SchemaTooNewError(SchemaError):
-    """The database is at a revision that this version of pgflow does not know."""
+    """The database is at a newer revision, for which this version of pgflow is too old."""
 
 
 _BY_SQLSTATE: dict[str, type[PgflowError]] = {

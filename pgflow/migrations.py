@@ -13,6 +13,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
+from pgflow.engine.statements import OLDEST_CODE, SCHEMA_VERSION
+
 if TYPE_CHECKING:
     import psycopg
     import sqlalchemy
@@ -112,7 +114,7 @@ def current(connection: psycopg.Connection[Any]) -> str | None:
         found = cursor.execute("select to_regclass('pgflow.alembic_version') is not null").fetchone()
         if found is None or not found[0]:
             return None
-        row = cursor.execute("select version_num from pgflow.alembic_version").fetchone()
+        row = cursor.execute(SCHEMA_VERSION).fetchone()
         return None if row is None else str(row[0])
 
 
@@ -133,7 +135,7 @@ def _oldest_code(connection: psycopg.Connection[Any]) -> str:
     from psycopg.rows import scalar_row
 
     with connection.cursor(row_factory=scalar_row) as cursor:
-        return str(cursor.execute("select pgflow.oldest_code()").fetchone())
+        return str(cursor.execute(OLDEST_CODE).fetchone())
 
 
 @contextmanager

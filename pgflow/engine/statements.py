@@ -168,7 +168,6 @@ select s.is_lent, set_config('statement_timeout', '0', s.is_lent or %(is_shared)
        set_config('default_transaction_isolation', 'read committed', s.is_lent or %(is_shared)s::boolean)
   from (select pg_backend_pid() <> %(pid)s::bigint as is_lent) s"""
 
-
 # A transaction that outlasts its attempt would keep its locks from the next one: the server ends it then.
 EXPIRE_TRANSACTION: Final = """\
 select set_config('statement_timeout', %(milliseconds)s::text, true),
