@@ -64,11 +64,19 @@ class _Commands(OneLineErrors):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
+def _no_empty_text(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what a variable of the shell leaves that is not set: another database than the one meant is none."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty", ctx, parameter)
+    return value
+
+
 def dsn_option(command: Any) -> Any:
     """The option ``--dsn``, alike for every command; without it `pgflow.dsn` looks at the environment."""
     return click.option(
         "--dsn",
         metavar="DSN",
+        callback=_no_empty_text,
         help="The database: a URI, key=value pairs, or a SQLAlchemy URL. Default: the environment's PGFLOW_DSN.",
     )(command)
 

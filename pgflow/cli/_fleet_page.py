@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pgflow.cli._fleet import Reading
 from pgflow.cli._listing import worker_table
-from pgflow.graph.console import make_table
+from pgflow.cli._table import FittingTable
 from pgflow.graph.wording import counted, spoken
 
 __all__ = ["page"]
@@ -27,7 +27,8 @@ def page(now: Reading, before: Reading | None) -> RenderableType:
     )
     rates = {} if before is None else now.rates_since(before)
     minute = {rate.flow_slug: rate for rate in now.runs}
-    table = make_table("FLOW", *_NUMBERS, right=_NUMBERS)
+    dispensable = ("STARTED", "COMPLETED", "OLDEST", "TASKS/S")
+    table = FittingTable(("FLOW", *_NUMBERS), right=_NUMBERS, dispensable=dispensable)
     for queue in now.queues:
         runs = minute.get(queue.flow_slug)
         failed = runs.failed if runs else 0

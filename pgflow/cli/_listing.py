@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pgflow.graph.console import make_table, open_console
+from pgflow.cli._table import FittingTable
+from pgflow.graph.console import open_console
 from pgflow.graph.palette import look_of
 from pgflow.graph.wording import one_line, spoken
 from pgflow.inspection.rows import FlowRow, RunningStep, RunSummary, TaskDetail, WorkerRow
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from rich.text import Text
 
 __all__ = ["local_time", "print_flows", "print_runs", "print_workers", "status_text", "task_table", "worker_table"]
@@ -35,11 +35,9 @@ def status_text(status: str) -> Text:
 
 def print_runs(runs: Sequence[RunSummary]) -> None:
     """Print runs, a line each."""
-    from rich.text import Text
-
-    table = make_table("RUN", "FLOW", "STATUS", "STEPS", "STARTED", "TOOK", "ERROR", right=("STEPS", "TOOK"))
-    # The id is what is copied: it is never cut.
-    table.columns[0].min_width = 36
+    columns = ("RUN", "FLOW", "STATUS", "STEPS", "STARTED", "TOOK", "ERROR")
+    dispensable = ("STARTED", "ERROR", "TOOK", "STEPS", "FLOW", "STATUS")
+    table = FittingTable(columns, right=("STEPS", "TOOK"), yielding=("ERROR",), dispensable=dispensable)
     for run in runs:
         table.add_row(
             str(run.run_id),
@@ -48,7 +46,7 @@ def print_runs(runs: Sequence[RunSummary]) -> None:
             f"{run.steps - run.remaining_steps}/{run.steps}",
             local_time(run.started_at),
             spoken(run.seconds),
-            Text(one_line(run.error_message)),
+            one_line(run.error_message),
         )
     open_console().print(table if runs else "no runs")
 
@@ -56,7 +54,8 @@ def print_runs(runs: Sequence[RunSummary]) -> None:
 def print_flows(flows: Sequence[FlowRow]) -> None:
     """Print flows, a line each."""
     numbers = ("STEPS", "ATTEMPTS", "BASE DELAY", "TIMEOUT")
-    table = make_table("FLOW", *numbers, "DEFINED", right=numbers)
+    dispensable = ("BASE DELAY", "TIMEOUT", "DEFINED", "ATTEMPTS")
+    table = FittingTable(("FLOW", *numbers, "DEFINED"), right=numbers, dispensable=dispensable)
     for flow in flows:
         table.add_row(
             flow.flow_slug,
@@ -69,13 +68,13 @@ def print_flows(flows: Sequence[FlowRow]) -> None:
     open_console().print(table if flows else "no flows: a worker defines those that it serves")
 
 
-def task_table(tasks: Sequence[TaskDetail]) -> Table:
+def task_table(tasks: Sequence[TaskDetail]) -> FittingTable:
     """Return tasks as a table."""
     from rich.text import Text
 
-    table = make_table(
-        "STEP", "TASK", "STATUS", "ATTEMPTS", "TOOK", "WORKER", "ERROR", right=("TASK", "ATTEMPTS", "TOOK")
-    )
+    columns = ("STEP", "TASK", "STATUS", "ATTEMPTS", "TOOK", "WORKER", "ERROR")
+    dispensable = ("WORKER", "TOOK", "ATTEMPTS", "ERROR")
+    table = FittingTable(columns, right=("TASK", "ATTEMPTS", "TOOK"), yielding=("ERROR",), dispensable=dispensable)
     for task in tasks:
         table.add_row(
             task.step_slug,
@@ -84,23 +83,25 @@ def task_table(tasks: Sequence[TaskDetail]) -> Table:
             f"{task.attempts}/{task.max_attempts}",
             "" if task.seconds is None else spoken(task.seconds),
             "" if task.worker_id is None else str(task.worker_id)[:8],
-            Text(one_line(task.error_message)),
+            one_line(task.error_message),
         )
     return table
 
 
 def print_workers(workers: Sequence[WorkerRow], steps: Sequence[RunningStep]) -> None:
     """Print workers, a line each."""
-    open_console().print(worker_table(workers, steps) if workers else "no workers within the last week")
+    open_console().print(
+        worker_table(workers, steps) if workers else "no workers; --all lists those that stopped within a week"
+    )
 
 
-def worker_table(workers: Sequence[WorkerRow], steps: Sequence[RunningStep]) -> Table:
+def worker_table(workers: Sequence[WorkerRow], steps: Sequence[RunningStep]) -> FittingTable:
     """Return workers, and what they are busy with, as a table."""
     from rich.text import Text
 
-    table = make_table(
-        "WORKER", "WHERE", "STATUS", "UP", "HEARD OF", "TASKS", "FLOWS", "BUSY WITH", right=("UP", "TASKS")
-    )
+    columns = ("WORKER", "WHERE", "STATUS", "UP", "HEARD OF", "TASKS", "FLOWS", "BUSY WITH")
+    dispensable = ("UP", "HEARD OF", "FLOWS", "WHERE", "TASKS")
+    table = FittingTable(columns, right=("UP", "TASKS"), yielding=("FLOWS", "BUSY WITH"), dispensable=dispensable)
     for worker in workers:
         busy = [
             f"{step.flow_slug}/{step.step_slug} {'' if step.tasks == 1 else f'x{step.tasks} '}{spoken(step.seconds)}"

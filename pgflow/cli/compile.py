@@ -29,7 +29,8 @@ def compile(  # noqa: A001  the command's own name
     """Print the SQL that defines flows, or write it into a revision.
 
     MODULE and FLOW are as for pgflow worker. No database is needed. The statements define what is missing and leave
-    what is there; another shape of a flow is refused when they are run.
+    what is there, also what the flow no longer has; a step of another type or with other dependencies is refused when
+    they are run.
 
     A revision's downgrade deletes the flows, and with them their runs. The schema itself has to be there before: see
     pgflow migrate.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from pgflow.cli import dsn_option, log_level_option
+from pgflow.cli import log_level_option
 from pgflow.cli._durations import Seconds
 
 __all__ = ["dev"]
@@ -23,7 +23,7 @@ _GLANCE = 0.2
 
 @click.command()
 @click.argument("targets", metavar="[MODULE[:FLOW]]...", nargs=-1)
-@dsn_option
+@click.option("--dsn", metavar="DSN", help="Another database than an embedded one.")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -65,10 +65,10 @@ def dev(
     programs and terminals that start runs. Data stay in --folder from one time to the next; delete it to begin afresh.
 
     What a handler has not finished when the worker stops is handed back, and the new worker takes it. A worker that
-    cannot start says why, and is tried again after the next change.
+    cannot start says why, and is tried again after the next change; one that is killed starts anew.
 
     The database is an embedded one, for which the extra "embedded" is needed, unless --dsn names another; that is
-    migrated as well. PGFLOW_DSN is left alone: it may name a database that is not for this.
+    migrated as well. The environment's PGFLOW_DSN is not looked at: it may name a database that is not for this.
     """
     if targets and importlib.util.find_spec("watchfiles") is None:
         raise click.ClickException("changes are watched with watchfiles: run pip install 'pgflow-sdk[cli]'")
@@ -181,7 +181,10 @@ def _serve(arguments: list[str], conninfo: str, grace: float, folders: list[Path
             if changed or number == 0:
                 # The first only once the files are watched: no change is missed.
                 worker.restart()
-            elif (status := worker.has_just_ended()) is not None:
+            elif (status := worker.has_just_ended()) is not None and status < 0:
+                click.echo(f"the worker was ended by signal {-status}: it starts anew")
+                worker.restart()
+            elif status is not None:
                 click.echo(f"the worker has ended with status {status}; it starts again after the next change")
 
 

@@ -8,9 +8,8 @@ from pgflow.errors import ExtraMissingError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
-__all__ = ["RICH_IS_MISSING", "make_table", "open_console"]
+__all__ = ["RICH_IS_MISSING", "open_console"]
 
 RICH_IS_MISSING = "this is shown with rich, which is not installed: pip install 'pgflow-sdk[cli]'"
 
@@ -31,13 +30,3 @@ def open_console(*, stderr: bool = False) -> Console:
     if not console.is_terminal and not console.is_jupyter:
         console.width = _UNBROKEN
     return console
-
-
-def make_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """Return a table with these columns, those of numbers aligned to the right."""
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="ellipsis", no_wrap=True)
-    return table

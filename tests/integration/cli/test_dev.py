@@ -219,6 +219,16 @@ def test_a_mistake_is_told_in_one_line_and_the_next_change_mends_it(dev: Callabl
     assert result(dsn) == {"answer": "three"}
 
 
+def test_a_worker_that_is_killed_starts_anew(dev: Callable[..., Dev], dsn: str) -> None:
+    running = dev("developed", "--dsn", dsn)
+    running.until_said("serves developed")
+
+    os.kill(worker_pids(dsn)[0], signal.SIGKILL)
+    running.until_said("the worker was ended by signal 9: it starts anew")
+    running.until_said("serves developed", times=2)
+    assert result(dsn) == {"answer": "one"}
+
+
 def test_another_shape_is_refused_and_says_what_helps(dev: Callable[..., Dev], dsn: str) -> None:
     running = dev("developed", "--dsn", dsn)
     running.until_said("serves developed")

@@ -66,6 +66,11 @@ def test_a_database_without_a_schema_is_said_in_one_line(blank_dsn: str) -> None
     assert "run `pgflow migrate`\n" in Pgflow(blank_dsn).output("runs", status=1)
 
 
+@pytest.mark.parametrize("command", [["runs"], ["migrate", "--status"], ["start", "hello"]])
+def test_an_empty_name_of_a_database_is_not_the_environments(pgflow: Pgflow, command: list[str]) -> None:
+    assert "Invalid value for '--dsn': it is empty" in pgflow.output(*command, "--dsn", "", status=2)
+
+
 def test_a_role_that_may_not_look_is_told_what_it_needs(pgflow: Pgflow, engine: Engine) -> None:
     pgflow.dsn += " options='-c role=pgflow_client'"
 

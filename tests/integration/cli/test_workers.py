@@ -18,7 +18,7 @@ def claim(engine: Engine) -> list[Task]:
 
 
 def test_there_may_be_none(pgflow: Pgflow) -> None:
-    assert pgflow.output("workers") == "no workers within the last week\n"
+    assert pgflow.output("workers") == "no workers; --all lists those that stopped within a week\n"
 
 
 def test_a_worker_is_shown_with_what_it_is_busy_with(pgflow: Pgflow, engine: Engine) -> None:
