@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,16 @@ from pgflow.connector import PsycopgConnector
 from tests.integration.worker.conftest import work
 from tests.sql.conftest import committed, engine
 
-__all__ = ["client", "committed", "connector", "engine", "few", "work"]
+__all__ = ["client", "committed", "connector", "engine", "few", "usual_depth", "work"]
+
+
+@pytest.fixture(autouse=True)
+def usual_depth() -> Iterator[None]:
+    """Let Python recurse as far as it does by itself: a library that another test imported may have it go further."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(before)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -150,7 +151,18 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("name", UNREADABLE)
+unreadable = pytest.mark.parametrize(
+    "name",
+    [
+        *list(UNREADABLE)[:2],
+        pytest.param(
+            "2,000 levels", marks=pytest.mark.skipif(sys.version_info >= (3, 12), reason="read by later ones")
+        ),
+    ],
+)
+
+
+@unreadable
 def test_what_python_cannot_read_fails_its_own_task_alone(
     work: Callable[..., Worker], client: FlowClient, committed: Engine, name: str
 ) -> None:
@@ -174,7 +186,7 @@ def test_what_python_cannot_read_fails_its_own_task_alone(
     assert committed.value("select bool_and(attempts_count = 1) from pgflow.step_tasks")
 
 
-@pytest.mark.parametrize("name", UNREADABLE)
+@unreadable
 def test_what_python_cannot_read_is_an_error_for_who_asks_and_for_nobody_else(
     client: FlowClient, committed: Engine, name: str
 ) -> None:
