@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
     from pgflow.dsl import Flow
 
 __all__ = ["compile"]
@@ -73,7 +75,9 @@ def _write_revision(flows: list[Flow[Any]], path: Path, message: str | None, hea
     config = Config(toml_file=path, cmd_opts=quiet) if is_toml else Config(path, cmd_opts=quiet)
     upgrades = [statement for flow in flows for statement in compile_flow(flow)]
     downgrades = [f"select pgflow.delete_flow('{flow.slug}');" for flow in reversed(flows)]
-    script = ScriptDirectory.from_config(config).generate_revision(
+    scripts = ScriptDirectory.from_config(config)
+    _refuse_a_second(flows, scripts)
+    script = scripts.generate_revision(
         rev_id(),
         message or f"define flow {', '.join(flow.slug for flow in flows)}",
         head=head,
@@ -92,6 +96,18 @@ def _write_revision(flows: list[Flow[Any]], path: Path, message: str | None, hea
             "revision yourself"
         )
     return str(written)
+
+
+def _refuse_a_second(flows: list[Flow[Any]], scripts: ScriptDirectory) -> None:
+    """Write no revision of a flow that has one: going down from the second would delete what the first defined."""
+    for script in scripts.walk_revisions():
+        text = Path(script.path).read_text(encoding="utf-8")
+        for flow in flows:
+            if f"pgflow.create_flow(flow_slug => '{flow.slug}'" in text:
+                raise click.ClickException(
+                    f"revision {script.revision} defines flow {flow.slug} already: for what has changed since, write a "
+                    "revision yourself, with statements of `pgflow compile`"
+                )
 
 
 def _calls(statements: list[str]) -> str:

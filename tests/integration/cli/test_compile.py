@@ -143,6 +143,15 @@ def test_a_second_revision_follows_the_first(module: str, project: Path) -> None
     assert second.read_text().startswith('"""another\n')
 
 
+def test_a_flow_gets_one_revision_for_a_second_ones_downgrade_would_delete_it(module: str, project: Path) -> None:
+    first = Path(invoke(f"{module}:second", "--alembic").stdout.strip())
+    again = invoke(module, "--alembic")
+
+    assert again.exit_code == 1
+    assert again.stderr.startswith(f"Error: revision {first.name.partition('_')[0]} defines flow second already: ")
+    assert sorted((project / "migrations" / "versions").glob("*.py")) == [first]
+
+
 def test_a_project_in_pyproject_toml_is_found(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "modern"
     folder.mkdir()
