@@ -11,7 +11,9 @@ from tests.model.sabotage import SABOTAGES, Sabotage
 from tests.plugins.databases import Connection
 from tests.plugins.engine import Engine
 
-ENOUGH = 20_000
+#: Actions after which the search is given up; it ends with the first find. Histories are made up anew each time, and
+#: 20,000 actions have missed the rarest of these.
+ENOUGH = 60_000
 EVERY_DAY = 3
 
 
