@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
-from pgflow.engine.statements import OLDEST_CODE, SCHEMA_VERSION
+from pgflow.engine.statements import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import psycopg
@@ -126,16 +126,10 @@ def check(connection: psycopg.Connection[Any]) -> None:
     :raises SchemaTooNewError: it is at a revision for which this version is too old.
     """
     from pgflow.dsn import redacted
+    from pgflow.engine.compatibility import oldest_code
     from pgflow.schema.revision import require_revision
 
-    require_revision(current(connection), redacted(connection.info.dsn), lambda: _oldest_code(connection))
-
-
-def _oldest_code(connection: psycopg.Connection[Any]) -> str:
-    from psycopg.rows import scalar_row
-
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return str(cursor.execute(OLDEST_CODE).fetchone())
+    require_revision(current(connection), redacted(connection.info.dsn), lambda: oldest_code(connection))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from pgflow._fork import forget_after_fork, keep
 from pgflow.dsn import redacted
 from pgflow.engine import statements
+from pgflow.engine.compatibility import oldest_code
 from pgflow.errors import ClientClosedError
 from pgflow.schema.revision import require_revision
 
@@ -156,7 +157,7 @@ class Pool:
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 row = None
             found = None if row is None else row[0]
-            require_revision(found, redacted(self._dsn), lambda: _oldest_code(connection))
+            require_revision(found, redacted(self._dsn), lambda: oldest_code(connection))
 
     def close(self) -> None:
         """Close every connection, those that are lent when they come back; idempotent and final."""
@@ -165,11 +166,6 @@ class Pool:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
-
-
-def _oldest_code(connection: Connection) -> str:
-    ((oldest,),) = connection.execute(statements.OLDEST_CODE.encode()).fetchall()
-    return str(oldest)
 
 
 def _living(pool: ConnectionPool[Connection], timeout: float) -> Connection:

@@ -27,16 +27,20 @@ def require_revision(found: str | None, database: str, oldest_code: Callable[[],
             f"{NEEDED}: run `pgflow migrate`"
         )
     if _number(found) > _number(NEEDED) and _number(oldest_code()) > _number(NEEDED):
-        require_known(found, database)
+        raise _too_new(found, database)
 
 
 def require_known(found: str | None, database: str) -> None:
     """Raise `SchemaTooNewError` about a schema at a revision that is newer than all of ours."""
     if found is not None and _number(found) > _number(NEEDED):
-        raise SchemaTooNewError(
-            f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow knows "
-            f"{NEEDED} as the newest: run `pip install --upgrade pgflow-sdk`"
-        )
+        raise _too_new(found, database)
+
+
+def _too_new(found: str, database: str) -> SchemaTooNewError:
+    return SchemaTooNewError(
+        f"the pgflow schema of the database ({database}) is at revision {found}, this version of pgflow knows "
+        f"{NEEDED} as the newest: run `pip install --upgrade pgflow-sdk`"
+    )
 
 
 def _number(revision: str) -> str:
