@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ["OneLineErrors", "dsn_option", "listen_dsn_option", "log_level_option", "main"]
+__all__ = ["OneLineErrors", "dsn_option", "listen_dsn_option", "log_level_option", "main", "no_empty_text"]
 
 #: Command, and what ``pgflow --help`` says of it: to know that, nothing needs importing.
 _COMMANDS = {
@@ -64,7 +64,7 @@ class _Commands(OneLineErrors):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-def _no_empty_text(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def no_empty_text(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Refuse what a variable of the shell leaves that is not set: another database than the one meant is none."""
     if value is not None and not value.strip():
         raise click.BadParameter("it is empty", ctx, parameter)
@@ -76,7 +76,7 @@ def dsn_option(command: Any) -> Any:
     return click.option(
         "--dsn",
         metavar="DSN",
-        callback=_no_empty_text,
+        callback=no_empty_text,
         help="The database: a URI, key=value pairs, or a SQLAlchemy URL. Default: the environment's PGFLOW_DSN.",
     )(command)
 

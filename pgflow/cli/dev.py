@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from pgflow.cli import log_level_option
+from pgflow.cli import log_level_option, no_empty_text
 from pgflow.cli._durations import Seconds
 
 __all__ = ["dev"]
@@ -23,7 +23,7 @@ _GLANCE = 0.2
 
 @click.command()
 @click.argument("targets", metavar="[MODULE[:FLOW]]...", nargs=-1)
-@click.option("--dsn", metavar="DSN", help="Another database than an embedded one.")
+@click.option("--dsn", metavar="DSN", callback=no_empty_text, help="Another database than an embedded one.")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),

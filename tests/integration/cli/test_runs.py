@@ -66,7 +66,7 @@ def test_a_database_without_a_schema_is_said_in_one_line(blank_dsn: str) -> None
     assert "run `pgflow migrate`\n" in Pgflow(blank_dsn).output("runs", status=1)
 
 
-@pytest.mark.parametrize("command", [["runs"], ["migrate", "--status"], ["start", "hello"]])
+@pytest.mark.parametrize("command", [["runs"], ["migrate", "--status"], ["start", "hello"], ["dev"]])
 def test_an_empty_name_of_a_database_is_not_the_environments(pgflow: Pgflow, command: list[str]) -> None:
     assert "Invalid value for '--dsn': it is empty" in pgflow.output(*command, "--dsn", "", status=2)
 
